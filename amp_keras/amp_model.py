@@ -1,0 +1,197 @@
+"""`AMPModel`: a Keras model trained by Adversarial Model Perturbation."""
+
+import math
+import numbers
+
+import keras
+
+from amp_keras.perturbation import NORMS
+
+if keras.config.backend() == "tensorflow":
+    from amp_keras.backend.tensorflow.trainer import (
+        TensorFlowTrainer as Trainer,
+    )
+else:
+    raise ImportError(
+        "amp_keras runs on the TensorFlow backend of Keras. "
+        f"Received: KERAS_BACKEND={keras.config.backend()}"
+    )
+
+
+@keras.saving.register_keras_serializable(package="amp_keras")
+class AMPModel(Trainer, keras.Model):
+    """Trains a model by Adversarial Model Perturbation (AMP).
+
+    AMP minimizes the loss at the worst weights near the current ones instead
+    of the loss at the weights themselves, which favours flat minima. On each
+    batch, `inner_iters` steps of gradient ascent from a perturbation of zero
+    find one of L2 norm at most `epsilon` that raises the loss; the optimizer
+    then updates the unperturbed weights with the gradient taken at the
+    perturbed ones. A training step costs `inner_iters + 1` forward and
+    backward passes; `evaluate()` and `predict()` are those of `model`.
+
+    All passes of a step see the same batch, dropout masks and random
+    augmentation of layers that use `keras.random.SeedGenerator`. Loss, metrics
+    and batch normalization statistics come from the first pass, at the
+    unperturbed weights. Should the perturbation become infinite or NaN, the
+    step's gradients are dropped and its loss is reported as NaN, for
+    `keras.callbacks.TerminateOnNaN` to see; an optimizer with dynamic loss
+    scaling skips the step instead.
+
+    SAM is the case of `norm="global"`, `inner_iters=1` and a large `inner_lr`,
+    such as `1e6`: the perturbation then always reaches the sphere.
+
+    Example:
+
+    ```python
+    network = keras.Sequential([
+        keras.Input((28, 28)),
+        keras.layers.Flatten(),
+        keras.layers.Dense(128, activation="relu"),
+        keras.layers.Dense(10),
+    ])
+    model = amp_keras.AMPModel(network, epsilon=0.05)
+    model.compile(
+        optimizer=keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    model.fit(x_train, y_train, epochs=10)
+    network.save("network.keras")  # A plain model: loads without amp_keras.
+    ```
+
+    Args:
+        model: A `keras.Model`: Sequential, functional or subclassed. It must
+            not define its own `train_step()` or `compute_loss()`, which a
+            wrapper would silently replace; define them on a subclass of
+            `AMPModel` instead.
+        epsilon: Float >= 0, the radius of the ball. A good value depends on
+            the network and on `norm`, so there is no default. `0` trains
+            without perturbation, exactly as `model.fit()` would.
+        inner_lr: Float >= 0, the step size of the ascent (zeta in the paper).
+            Defaults to `1.0`.
+        inner_iters: Int >= 0, the number of ascent steps (N in the paper). `0`
+            trains without perturbation. Defaults to `1`.
+        norm: `"global"` for one ball over all trainable variables together,
+            as the paper defines it, or `"per_variable"` for a ball of radius
+            `epsilon` for each variable, as in the authors' released code, to
+            which their published values of `epsilon` belong. Defaults to
+            `"global"`.
+        name: String, the name of the model. Defaults to `None`: chosen by
+            Keras.
+
+    Attributes:
+        model: The wrapped model. It shares its weights with this one and can
+            be saved, exported or served alone.
+
+    Raises:
+        ValueError: If an argument is not of the kind described above.
+
+    Reference:
+        Zheng, Zhang, Mao, "Regularizing Neural Networks via Adversarial Model
+        Perturbation", CVPR 2021 (https://arxiv.org/abs/2010.04925), Algorithm
+        1; https://github.com/hiyouga/AMP-Regularizer
+    """
+
+    def __init__(
+        self,
+        model,
+        epsilon,
+        inner_lr=1.0,
+        inner_iters=1,
+        norm="global",
+        name=None,
+    ):
+        _check_model(model)
+        _check_non_negative_float("epsilon", epsilon)
+        _check_non_negative_float("inner_lr", inner_lr)
+        _check_non_negative_int("inner_iters", inner_iters)
+        if norm not in NORMS:
+            raise ValueError(
+                f"`norm` must be one of {NORMS}. Received: norm={norm}"
+            )
+        # The wrapped model casts its inputs itself.
+        super().__init__(name=name, dtype=model.dtype_policy, autocast=False)
+        self.model = model
+        self.epsilon = float(epsilon)
+        self.inner_lr = float(inner_lr)
+        self.inner_iters = int(inner_iters)
+        self.norm = norm
+        # `fit()` asks it of the outermost model, but means the wrapped one.
+        self._call_has_training_arg = model._call_has_training_arg
+        self.supports_masking = True
+        self.built = model.built
+
+    def build(self, input_shape):
+        if self.model.built:
+            return
+        inputs = keras.tree.map_shape_structure(keras.KerasTensor, input_shape)
+        try:
+            self.compute_output_spec(inputs)
+        except Exception:
+            # A model that takes no float inputs is built by its first call.
+            pass
+
+    def call(self, inputs, training=None):
+        if self._call_has_training_arg:
+            return self.model(inputs, training=training)
+        return self.model(inputs)
+
+    @property
+    def output_names(self):
+        return self.model.output_names
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "model": keras.saving.serialize_keras_object(self.model),
+            "epsilon": self.epsilon,
+            "inner_lr": self.inner_lr,
+            "inner_iters": self.inner_iters,
+            "norm": self.norm,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        model = keras.saving.deserialize_keras_object(
+            config["model"], custom_objects=custom_objects
+        )
+        return cls(**{**config, "model": model})
+
+
+def _check_model(model):
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            "`model` must be a `keras.Model`. "
+            f"Received: model={model} (of type {type(model)})"
+        )
+    for method in ("train_step", "compute_loss"):
+        if getattr(type(model), method) is not getattr(keras.Model, method):
+            raise ValueError(
+                f"`model` must not define `{method}()`, which `AMPModel` "
+                "would replace; define it on a subclass of `AMPModel`. "
+                f"Received: model={model} (of type {type(model)})"
+            )
+
+
+def _check_non_negative_float(name, value):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, numbers.Real)
+        or not math.isfinite(value)
+        or value < 0
+    ):
+        raise ValueError(
+            f"`{name}` must be a finite float >= 0. Received: {name}={value}"
+        )
+
+
+def _check_non_negative_int(name, value):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, numbers.Integral)
+        or value < 0
+    ):
+        raise ValueError(
+            f"`{name}` must be an int >= 0. Received: {name}={value}"
+        )

@@ -1,0 +1,67 @@
+"""What a loaded dataset is, and the one error a loader raises."""
+
+import dataclasses
+
+import numpy as np
+
+
+class DatasetError(Exception):
+    """A dataset could not be loaded; the message says what to do."""
+
+
+@dataclasses.dataclass
+class Split:
+    """Images with their labels.
+
+    Attributes:
+        images: uint8 array of shape `(examples, height, width, channels)`.
+        labels: int32 array of shape `(examples,)`.
+        groups: Array of shape `(examples,)`, or `None`. Examples of the same
+            group (frames of one track) never fall on both sides of a
+            validation split.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    groups: np.ndarray | None = None
+
+    def __len__(self):
+        return len(self.labels)
+
+    def take(self, indices):
+        """Returns the examples at `indices` as a new `Split`."""
+        groups = None if self.groups is None else self.groups[indices]
+        return Split(self.images[indices], self.labels[indices], groups)
+
+
+@dataclasses.dataclass
+class ImageData:
+    """A dataset in memory.
+
+    Attributes:
+        name: String, as given to `amp_keras.datasets.load`.
+        class_names: Tuple of strings, the name of each label.
+        train: `Split` to train on.
+        validation: `Split` held out of the training data, or `None`.
+        test: `Split`, the official test data.
+        padding: Int, the pixels of zeros around a training image before a
+            crop of its own size is taken from it.
+        flip: Bool, whether training images are mirrored at random.
+    """
+
+    name: str
+    class_names: tuple
+    train: Split
+    test: Split
+    padding: int
+    flip: bool
+    validation: Split | None = None
+
+    @property
+    def image_shape(self):
+        """Tuple of ints `(height, width, channels)`."""
+        return self.train.images.shape[1:]
+
+    @property
+    def num_classes(self):
+        return len(self.class_names)

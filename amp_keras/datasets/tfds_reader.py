@@ -1,0 +1,84 @@
+"""From a TensorFlow Datasets builder to arrays, with errors people can read."""
+
+import contextlib
+
+import numpy as np
+import requests
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from amp_keras.datasets.image_data import DatasetError
+
+_READ_BATCH = 1024
+_REACH_TIMEOUT_SECONDS = 10
+
+
+def prepare(builder, url, manual_dir=None):
+    """Downloads and prepares a dataset unless it is there already.
+
+    Args:
+        builder: A `tfds.core.DatasetBuilder`.
+        url: String, what it downloads first. It is tried before TFDS is asked
+            to, which would repeat for minutes where there is no network.
+            `None` if nothing is to be downloaded.
+        manual_dir: String, the folder of archives that TFDS reads instead of
+            downloading. Defaults to `None`.
+    """
+    if builder.is_prepared():
+        return
+    if url is not None:
+        requests.head(url, timeout=_REACH_TIMEOUT_SECONDS).raise_for_status()
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(manual_dir=manual_dir)
+    )
+
+
+def read(builder, split, example_fn):
+    """Reads one split of a prepared dataset into memory.
+
+    Args:
+        builder: A prepared `tfds.core.DatasetBuilder`.
+        split: String, the name of the split.
+        example_fn: Function from a TFDS example to a dict of tensors of fixed
+            shapes.
+
+    Returns:
+        The dict that `example_fn` returns, of arrays over all examples in the
+        order of the dataset. Integers wider than 32 bits become int32.
+    """
+    dataset = builder.as_dataset(split=split, shuffle_files=False)
+    dataset = dataset.map(example_fn, num_parallel_calls=tf.data.AUTOTUNE)
+    batches = list(dataset.batch(_READ_BATCH).as_numpy_iterator())
+    return {
+        name: _narrow(np.concatenate([batch[name] for batch in batches]))
+        for name in batches[0]
+    }
+
+
+def check_images(name, images, shape):
+    """Raises `DatasetError` unless the images have the given shape."""
+    if images.shape[1:] != shape:
+        raise DatasetError(
+            f"{name}: expected images of shape {shape}. "
+            f"Received: {images.shape[1:]}"
+        )
+
+
+@contextlib.contextmanager
+def readable_errors(name, data_dir, source):
+    """Turns whatever TFDS raises into a `DatasetError` of one line."""
+    where = data_dir or "~/tensorflow_datasets"
+    try:
+        yield
+    except DatasetError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise DatasetError(
+            f"{name} could not be loaded from {where} or from {source} "
+            f"({type(error).__name__}: {reason})"
+        ) from error
+
+
+def _narrow(array):
+    return array.astype("int32") if array.dtype == "int64" else array

@@ -1,0 +1,81 @@
+"""The inner maximization of AMP, over lists of tensors.
+
+A perturbation is a list of tensors, one for each trainable variable. Nothing
+here knows of a model or a backend.
+"""
+
+from keras import ops
+
+NORMS = ("global", "per_variable")
+
+# Below it float32 loses precision; it only ever replaces a norm of zero.
+_TINY = 1e-37
+
+
+def ascend(perturbation, gradients, inner_lr):
+    """Takes one gradient-ascent step on the perturbation.
+
+    Args:
+        perturbation: List of tensors, one for each variable.
+        gradients: List of tensors of the same shapes. `None` stands for a
+            variable that the loss does not depend on; it is left alone.
+        inner_lr: Float, the step size zeta.
+
+    Returns:
+        The list `perturbation + inner_lr * gradients`.
+
+    Reference:
+        Zheng et al., "Regularizing Neural Networks via Adversarial Model
+        Perturbation", CVPR 2021, Algorithm 1, line 6.
+    """
+    return [
+        p if g is None else p + inner_lr * ops.cast(g, p.dtype)
+        for p, g in zip(perturbation, gradients)
+    ]
+
+
+def project(perturbation, epsilon, norm="global"):
+    """Projects the perturbation onto the L2 ball of radius `epsilon`.
+
+    A perturbation inside the ball is returned as it is; one outside is scaled
+    down to the sphere. Norms are computed in float32.
+
+    Args:
+        perturbation: List of tensors, one for each variable.
+        epsilon: Float, the radius.
+        norm: `"global"` for one ball over all variables together, or
+            `"per_variable"` for a ball of radius `epsilon` for each variable.
+            Defaults to `"global"`.
+
+    Returns:
+        The projected list of tensors.
+
+    Reference:
+        Zheng et al., CVPR 2021, Algorithm 1, lines 7 to 9.
+    """
+    if norm == "per_variable":
+        return [_scale(p, _shrinkage([p], epsilon)) for p in perturbation]
+    shrinkage = _shrinkage(perturbation, epsilon)
+    return [_scale(p, shrinkage) for p in perturbation]
+
+
+def l2_norm(tensors):
+    """Returns the L2 norm over all tensors together, a float32 scalar.
+
+    The largest magnitude is divided out before squaring, so that values from
+    1e-20 to 1e20 neither vanish nor overflow. It is NaN or infinite if any
+    value is.
+    """
+    tensors = [ops.cast(t, "float32") for t in tensors]
+    largest = ops.max(ops.stack([ops.max(ops.abs(t)) for t in tensors]))
+    unit = ops.maximum(largest, _TINY)
+    squares = [ops.sum(ops.square(t / unit)) for t in tensors]
+    return unit * ops.sqrt(ops.sum(ops.stack(squares)))
+
+
+def _shrinkage(tensors, epsilon):
+    return ops.minimum(1.0, epsilon / ops.maximum(l2_norm(tensors), _TINY))
+
+
+def _scale(tensor, factor):
+    return tensor * ops.cast(factor, tensor.dtype)

@@ -1,0 +1,188 @@
+"""Training one network on one dataset, from data to measures."""
+
+import dataclasses
+import time
+
+import keras
+import numpy as np
+from sklearn.metrics import accuracy_score
+from sklearn.metrics import log_loss
+
+import amp_keras
+from amp_keras import datasets
+from amp_keras import models
+from amp_keras.evaluation import expected_calibration_error
+
+
+class TrainingError(Exception):
+    """Training cannot go on; the message says why and what to try."""
+
+
+@dataclasses.dataclass
+class TrainingConfig:
+    """What a run is made of. The command line has a flag for each field.
+
+    `epsilon=None` stands for the default of the network and the norm.
+    """
+
+    dataset: str = "digits"
+    model: str = "resnet20"
+    epsilon: float | None = None
+    inner_lr: float = 1.0
+    inner_iters: int = 1
+    norm: str = "global"
+    epochs: int = 30
+    batch_size: int = 128
+    learning_rate: float = 0.1
+    warmup_epochs: float = 1.0
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 5e-4
+    augment: bool = True
+    seed: int = 0
+    train_examples: int | None = None
+    validation_split: float = 0.0
+    data_dir: str | None = None
+    manual_dir: str | None = None
+    jit_compile: str = "auto"
+    verbose: int = 1
+
+
+def load_data(config):
+    """Loads the dataset and holds out what the configuration asks for."""
+    data = datasets.load(config.dataset, config.data_dir, config.manual_dir)
+    if config.validation_split:
+        data.train, data.validation = datasets.hold_out(
+            data.train, config.validation_split, config.seed
+        )
+    if config.train_examples and config.train_examples < len(data.train):
+        fraction = config.train_examples / len(data.train)
+        _, data.train = datasets.hold_out(data.train, fraction, config.seed)
+    if config.batch_size > len(data.train):
+        raise TrainingError(
+            "--batch_size must not exceed the number of training examples, "
+            f"{len(data.train)}. Received: --batch_size={config.batch_size}"
+        )
+    return data
+
+
+def build_network(config, data):
+    """Builds the plain network: raw pixels in, logits out."""
+    normalization = keras.layers.Normalization(name="normalization")
+    batches = datasets.evaluation_batches(data.train, batch_size=1024)
+    normalization.adapt(batches.map(lambda images, labels: images))
+    inputs = keras.Input(data.image_shape, name="pixels")
+    network = models.get(config.model)(data.image_shape, data.num_classes)
+    outputs = network(normalization(inputs))
+    return keras.Model(inputs, outputs, name=f"{config.dataset}_{config.model}")
+
+
+def build_optimizer(config, steps_per_epoch):
+    """SGD with momentum, linear warm-up, cosine decay to zero.
+
+    Weight decay is decoupled (`w -= learning_rate * weight_decay * w`) and
+    leaves out biases and batch normalization.
+    """
+    total_steps = config.epochs * steps_per_epoch
+    warmup_steps = int(config.warmup_epochs * steps_per_epoch)
+    warmup_steps = min(warmup_steps, total_steps - 1)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup_steps else config.learning_rate,
+        decay_steps=total_steps - warmup_steps,
+        warmup_target=config.learning_rate if warmup_steps else None,
+        warmup_steps=warmup_steps,
+    )
+    optimizer = keras.optimizers.SGD(
+        schedule,
+        momentum=config.momentum,
+        nesterov=config.nesterov,
+        weight_decay=config.weight_decay or None,
+    )
+    if config.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def train(config, data, callbacks=()):
+    """Trains a network.
+
+    Args:
+        config: A `TrainingConfig` with `epsilon` set.
+        data: The `ImageData` to train on.
+        callbacks: Keras callbacks. Defaults to none.
+
+    Returns:
+        A tuple: the trained plain network, the history that `fit` returned,
+        and the seconds it took.
+
+    Raises:
+        TrainingError: If the loss ceased to be finite.
+    """
+    steps_per_epoch = len(data.train) // config.batch_size
+    network = build_network(config, data)
+    model = amp_keras.AMPModel(
+        network,
+        epsilon=config.epsilon,
+        inner_lr=config.inner_lr,
+        inner_iters=config.inner_iters,
+        norm=config.norm,
+    )
+    model.compile(
+        optimizer=build_optimizer(config, steps_per_epoch),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile={"auto": "auto", "true": True, "false": False}[
+            config.jit_compile
+        ],
+    )
+    start = time.monotonic()
+    history = model.fit(
+        _training_batches(config, data, steps_per_epoch),
+        validation_data=data.validation
+        and datasets.evaluation_batches(data.validation, config.batch_size),
+        epochs=config.epochs,
+        steps_per_epoch=steps_per_epoch,
+        callbacks=[keras.callbacks.TerminateOnNaN(), *callbacks],
+        verbose=config.verbose,
+    ).history
+    seconds = time.monotonic() - start
+    _check_finite(history)
+    return network, history, seconds
+
+
+def evaluate(network, split, batch_size):
+    """Measures a network on a split.
+
+    Returns:
+        A dict: `accuracy`; `loss`, the mean negative log-likelihood; and
+        `ece`, the expected calibration error over 15 bins.
+    """
+    batches = datasets.evaluation_batches(split, batch_size)
+    logits = network.predict(batches, verbose=0).astype("float64")
+    probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
+    classes = np.arange(probabilities.shape[-1])
+    return {
+        "accuracy": accuracy_score(split.labels, probabilities.argmax(-1)),
+        "loss": log_loss(split.labels, probabilities, labels=classes),
+        "ece": expected_calibration_error(split.labels, probabilities),
+    }
+
+
+def _training_batches(config, data, steps_per_epoch):
+    return datasets.training_batches(
+        data.train,
+        config.batch_size,
+        seed=config.seed,
+        steps=config.epochs * steps_per_epoch,
+        padding=data.padding if config.augment else 0,
+        flip=data.flip and config.augment,
+    )
+
+
+def _check_finite(history):
+    for epoch, loss in enumerate(history["loss"], start=1):
+        if not np.isfinite(loss):
+            raise TrainingError(
+                f"The loss ceased to be finite in epoch {epoch}. Try a "
+                "smaller --learning_rate, --epsilon or --inner_lr."
+            )
