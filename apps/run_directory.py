@@ -53,6 +53,11 @@ class RunDirectory:
                 f"lost. Received: --output_dir={path}"
             )
 
+    def remove_if_empty(self):
+        """Removes the folder of a run that came to nothing."""
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
+
     def write_config(self, flags):
         """Writes `config.json`: every flag, the command and the versions."""
         versions = {p: importlib.metadata.version(p) for p in _PACKAGES}
@@ -65,12 +70,16 @@ class RunDirectory:
         """Writes `metrics.json`."""
         self._write_json("metrics.json", metrics)
 
-    def write_curves(self, history, title):
-        """Draws `curves.png`: loss and accuracy by epoch."""
+    def write_curves(self, history, metrics):
+        """Draws `curves.png`: loss and accuracy by epoch, and on the test set.
+
+        The training curves of a step's loss include the regularizers' share;
+        they are averages over an epoch in which the weights changed.
+        """
         figure = matplotlib.figure.Figure(figsize=(10, 4), layout="constrained")
-        figure.suptitle(title)
+        figure.suptitle(self.path.name)
         for axes, measure in zip(figure.subplots(1, 2), ("loss", "accuracy")):
-            _draw_curve(axes, history, measure)
+            _draw_curve(axes, history, measure, metrics[f"test_{measure}"])
         figure.savefig(self.path / "curves.png", dpi=120)
 
     def _write_json(self, name, content):
@@ -78,13 +87,15 @@ class RunDirectory:
         (self.path / name).write_text(text)
 
 
-def _draw_curve(axes, history, measure):
+def _draw_curve(axes, history, measure, test_value):
     for key, label in ((measure, "training"), (f"val_{measure}", "validation")):
         if key in history:
             epochs = range(1, len(history[key]) + 1)
             axes.plot(epochs, history[key], marker=".", label=label)
+    axes.axhline(test_value, color="gray", linestyle="--", label="test, at end")
     axes.set_xlabel("epoch")
     axes.set_ylabel(measure)
+    axes.set_yscale("log" if measure == "loss" else "linear")
     axes.grid(alpha=0.3)
     axes.legend()
 

@@ -10,18 +10,15 @@ the trained network, its measures on the test set, learning curves and the
 configuration. `--dataset=digits`, the default, needs no download.
 """
 
-import os
-
-# TensorFlow reads it when it is imported: errors only.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 import dataclasses
 import math
+import pathlib
 import sys
 
 import keras
 from absl import app
 from absl import flags
+from absl import logging
 from default_epsilon import default_epsilon
 from run_directory import OutputError
 from run_directory import RunDirectory
@@ -39,9 +36,8 @@ from amp_keras.perturbation import NORMS
 
 _DEFAULT = TrainingConfig()
 _DATA_ADVICE = (
-    "Name a folder with a prepared copy by --data_dir, or one with the "
-    "archives of gtsrb by --manual_dir, or use --dataset=digits, which needs "
-    "no download."
+    "Ways out: --data_dir=FOLDER with a prepared copy; for gtsrb "
+    "--manual_dir=FOLDER with its archives; --dataset=digits needs no download."
 )
 
 flags.DEFINE_enum("dataset", _DEFAULT.dataset, datasets.NAMES, "The dataset.")
@@ -179,7 +175,11 @@ def run(config, output_dir):
     """
     keras.utils.set_random_seed(config.seed)
     directory = RunDirectory(output_dir)
-    data = load_data(config)
+    try:
+        data = load_data(config)
+    except Exception:
+        directory.remove_if_empty()
+        raise
     directory.write_config(dataclasses.asdict(config))
     history_file = keras.callbacks.CSVLogger(directory.path / "history.csv")
     network, history, seconds = train(config, data, [history_file])
@@ -193,7 +193,7 @@ def run(config, output_dir):
         **_method(config),
     }
     directory.write_metrics(metrics)
-    directory.write_curves(history, directory.path.name)
+    directory.write_curves(history, metrics)
     network.save(directory.path / "model.keras")
     return metrics
 
@@ -201,8 +201,11 @@ def run(config, output_dir):
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
+    logging.set_verbosity(logging.ERROR)
     config = config_from_flags()
-    output_dir = flags.FLAGS.output_dir or next_free(_default_path(config))
+    output_dir = pathlib.Path(
+        flags.FLAGS.output_dir or next_free(_default_path(config))
+    )
     try:
         metrics = run(config, output_dir)
     except DatasetError as error:

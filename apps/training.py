@@ -49,15 +49,28 @@ class TrainingConfig:
 
 
 def load_data(config):
-    """Loads the dataset and holds out what the configuration asks for."""
+    """Loads the dataset and holds out what the configuration asks for.
+
+    Args:
+        config: A `TrainingConfig`.
+
+    Returns:
+        An `ImageData`.
+
+    Raises:
+        DatasetError: If the dataset can be neither found nor downloaded.
+        TrainingError: If it is too small for what is asked.
+    """
     data = datasets.load(config.dataset, config.data_dir, config.manual_dir)
     if config.validation_split:
-        data.train, data.validation = datasets.hold_out(
-            data.train, config.validation_split, config.seed
+        data.train, data.validation = _hold_out(
+            data.train, config.validation_split, config, "validation_split"
         )
     if config.train_examples and config.train_examples < len(data.train):
         fraction = config.train_examples / len(data.train)
-        _, data.train = datasets.hold_out(data.train, fraction, config.seed)
+        _, data.train = _hold_out(
+            data.train, fraction, config, "train_examples"
+        )
     if config.batch_size > len(data.train):
         raise TrainingError(
             "--batch_size must not exceed the number of training examples, "
@@ -143,6 +156,7 @@ def train(config, data, callbacks=()):
         epochs=config.epochs,
         steps_per_epoch=steps_per_epoch,
         callbacks=[keras.callbacks.TerminateOnNaN(), *callbacks],
+        shuffle=False,
         verbose=config.verbose,
     ).history
     seconds = time.monotonic() - start
@@ -166,6 +180,16 @@ def evaluate(network, split, batch_size):
         "loss": log_loss(split.labels, probabilities, labels=classes),
         "ece": expected_calibration_error(split.labels, probabilities),
     }
+
+
+def _hold_out(split, fraction, config, flag):
+    try:
+        return datasets.hold_out(split, fraction, config.seed)
+    except ValueError as error:
+        raise TrainingError(
+            f"--{flag} must leave examples of each class on both sides. "
+            f"Received: --{flag}={getattr(config, flag)}"
+        ) from error
 
 
 def _training_batches(config, data, steps_per_epoch):

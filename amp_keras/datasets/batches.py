@@ -7,9 +7,8 @@ nothing but the seed and the number of steps done.
 
 import tensorflow as tf
 
-# Keep the streams of random numbers apart that the same (seed, step) keys.
-_CROP_STREAM = 1
-_FLIP_STREAM = 2
+# They keep the random numbers of one seed and step (or epoch) apart.
+_SHUFFLE_STREAM, _CROP_STREAM, _FLIP_STREAM = range(3)
 
 
 def training_batches(
@@ -48,8 +47,7 @@ def training_batches(
     with tf.device("cpu"):
         images, labels = tf.constant(split.images), tf.constant(split.labels)
 
-    def batch(step):
-        indices = _shuffled_indices(len(split), batch_size, seed, step)
+    def batch(step, indices):
         x = tf.gather(images, indices)
         if padding:
             x = _random_crop(x, padding, _key(seed, _CROP_STREAM, step))
@@ -59,7 +57,9 @@ def training_batches(
             )
         return tf.cast(x, tf.float32), tf.gather(labels, indices)
 
-    dataset = tf.data.Dataset.range(start_step, steps)
+    indices = _shuffled_indices(len(split), batch_size, seed, start_step)
+    numbered = tf.data.Dataset.range(start_step, steps)
+    dataset = tf.data.Dataset.zip(numbered, indices)
     dataset = dataset.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
     return dataset.prefetch(tf.data.AUTOTUNE)
 
@@ -81,17 +81,27 @@ def evaluation_batches(split, batch_size):
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
-def _shuffled_indices(examples, batch_size, seed, step):
-    batches = examples // batch_size
-    epoch, batch = step // batches, step % batches
-    positions = batch * batch_size + tf.range(batch_size, dtype=tf.int64)
-    key = tf.cast(tf.stack([seed, epoch]), tf.uint32)
-    return tf.random.experimental.index_shuffle(positions, key, examples - 1)
+def _shuffled_indices(examples, batch_size, seed, start_step):
+    """The indices of each batch, from `start_step` on without end."""
+    first_epoch, done = divmod(start_step, examples // batch_size)
+
+    def permutation(epoch):
+        return tf.random.experimental.stateless_shuffle(
+            tf.range(examples), _key(seed, _SHUFFLE_STREAM, epoch)
+        )
+
+    epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
+    batches = epochs.flat_map(
+        lambda epoch: tf.data.Dataset.from_tensor_slices(
+            permutation(epoch)
+        ).batch(batch_size, drop_remainder=True)
+    )
+    return batches.skip(done)
 
 
-def _key(seed, stream, step):
+def _key(seed, stream, number):
     return tf.random.experimental.stateless_fold_in(
-        tf.constant([seed, stream], tf.int64), step
+        tf.constant([seed, stream], tf.int64), number
     )
 
 

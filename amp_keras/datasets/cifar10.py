@@ -28,14 +28,14 @@ def load(data_dir=None, manual_dir=None):
         Krizhevsky, "Learning Multiple Layers of Features from Tiny Images",
         2009.
     """
-    with tfds_reader.readable_errors("cifar10", data_dir, _URL):
+    with tfds_reader.readable_errors("cifar10", data_dir):
         builder = tfds.builder("cifar10", data_dir=data_dir)
         tfds_reader.prepare(builder, _URL)
         train, test = (
             tfds_reader.read(builder, split, _example)
             for split in ("train", "test")
         )
-        tfds_reader.check_images("cifar10", train["image"], _IMAGE_SHAPE)
+        tfds_reader.check_images(train["image"], _IMAGE_SHAPE)
     return ImageData(
         name="cifar10",
         class_names=tuple(builder.info.features["label"].names),

@@ -1,15 +1,20 @@
 """GTSRB as small square images: cropped to the sign and resized."""
 
+import os
+
 import tensorflow as tf
 
 from amp_keras.datasets import tfds_reader
-from amp_keras.datasets.gtsrb import gtsrb_dataset_builder
+from amp_keras.datasets.gtsrb.gtsrb_dataset_builder import ARCHIVES
+from amp_keras.datasets.gtsrb.gtsrb_dataset_builder import BASE_URL
+from amp_keras.datasets.gtsrb.gtsrb_dataset_builder import Builder
 from amp_keras.datasets.image_data import ImageData
 from amp_keras.datasets.image_data import Split
 
 _SIZE = 32
 # A track number is unique within its class only.
 _TRACKS_PER_CLASS = 1000
+_MANUAL_SUBDIR = os.path.join("downloads", "manual")
 
 
 def load(data_dir=None, manual_dir=None):
@@ -37,10 +42,13 @@ def load(data_dir=None, manual_dir=None):
         Stallkamp et al., "Man vs. computer: Benchmarking machine learning
         algorithms for traffic sign recognition", Neural Networks 32, 2012.
     """
-    url = gtsrb_dataset_builder.BASE_URL
-    with tfds_reader.readable_errors("gtsrb", data_dir, url):
-        builder = gtsrb_dataset_builder.Builder(data_dir=data_dir)
-        tfds_reader.prepare(builder, None if manual_dir else url, manual_dir)
+    manual_dir = manual_dir or os.path.join(
+        os.path.expanduser(data_dir or tfds_reader.DATA_DIR), _MANUAL_SUBDIR
+    )
+    with tfds_reader.readable_errors("gtsrb", data_dir):
+        builder = Builder(data_dir=data_dir)
+        url = None if _holds_archives(manual_dir) else BASE_URL
+        tfds_reader.prepare(builder, url, manual_dir)
         train, test = (
             tfds_reader.read(builder, split, _example)
             for split in ("train", "test")
@@ -56,13 +64,20 @@ def load(data_dir=None, manual_dir=None):
     )
 
 
+def _holds_archives(folder):
+    return any(
+        os.path.exists(os.path.join(folder, name)) for name in ARCHIVES.values()
+    )
+
+
 def _example(example):
-    """Crops a TFDS example to its sign and resizes it."""
-    shape = tf.cast(tf.shape(example["image"]), tf.float32)
-    top, left, bottom, right = tf.unstack(example["roi"])
-    rows = tf.cast(tf.round([top * shape[0], bottom * shape[0]]), tf.int32)
-    columns = tf.cast(tf.round([left * shape[1], right * shape[1]]), tf.int32)
-    sign = example["image"][rows[0] : rows[1], columns[0] : columns[1]]
+    """Crops a TFDS example to its sign, whose lower right corner is in it."""
+    image = example["image"]
+    size = tf.cast(tf.shape(image)[:2], tf.float32)
+    corners = tf.reshape(example["roi"], (2, 2)) * size
+    top_left, bottom_right = tf.unstack(tf.cast(tf.round(corners), tf.int32))
+    end = bottom_right + 1
+    sign = image[top_left[0] : end[0], top_left[1] : end[1]]
     sign = tf.image.resize(sign, (_SIZE, _SIZE), antialias=True)
     return {
         "image": tf.cast(tf.round(sign), tf.uint8),

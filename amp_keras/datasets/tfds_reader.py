@@ -1,6 +1,7 @@
 """From a TensorFlow Datasets builder to arrays, with errors people can read."""
 
 import contextlib
+import os
 
 import numpy as np
 import requests
@@ -9,8 +10,12 @@ import tensorflow_datasets as tfds
 
 from amp_keras.datasets.image_data import DatasetError
 
+# TFDS' own default.
+DATA_DIR = os.path.join("~", "tensorflow_datasets")
+
 _READ_BATCH = 1024
 _REACH_TIMEOUT_SECONDS = 10
+_LONGEST_REASON = 300
 
 
 def prepare(builder, url, manual_dir=None):
@@ -23,11 +28,14 @@ def prepare(builder, url, manual_dir=None):
             `None` if nothing is to be downloaded.
         manual_dir: String, the folder of archives that TFDS reads instead of
             downloading. Defaults to `None`.
+
+    Raises:
+        DatasetError: If `url` is needed and cannot be reached.
     """
     if builder.is_prepared():
         return
     if url is not None:
-        requests.head(url, timeout=_REACH_TIMEOUT_SECONDS).raise_for_status()
+        _check_reachable(url)
     builder.download_and_prepare(
         download_config=tfds.download.DownloadConfig(manual_dir=manual_dir)
     )
@@ -55,28 +63,38 @@ def read(builder, split, example_fn):
     }
 
 
-def check_images(name, images, shape):
+def check_images(images, shape):
     """Raises `DatasetError` unless the images have the given shape."""
     if images.shape[1:] != shape:
         raise DatasetError(
-            f"{name}: expected images of shape {shape}. "
-            f"Received: {images.shape[1:]}"
+            f"its images must be of shape {shape}. Received: {images.shape[1:]}"
         )
 
 
 @contextlib.contextmanager
-def readable_errors(name, data_dir, source):
+def readable_errors(name, data_dir):
     """Turns whatever TFDS raises into a `DatasetError` of one line."""
-    where = data_dir or "~/tensorflow_datasets"
+    where = data_dir or DATA_DIR
     try:
+        if os.path.isfile(os.path.expanduser(where)):
+            raise DatasetError("that is a file, not a folder")
         yield
-    except DatasetError:
-        raise
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = " ".join(str(error).split())
+        if not isinstance(error, DatasetError):
+            reason = f"{type(error).__name__}: {reason[:_LONGEST_REASON]}"
         raise DatasetError(
-            f"{name} could not be loaded from {where} or from {source} "
-            f"({type(error).__name__}: {reason})"
+            f"{name} could not be loaded from {where}: {reason}"
+        ) from error
+
+
+def _check_reachable(url):
+    try:
+        requests.head(url, timeout=_REACH_TIMEOUT_SECONDS).raise_for_status()
+    except requests.RequestException as error:
+        raise DatasetError(
+            f"it is not prepared there, and {url} cannot be reached to "
+            "download it"
         ) from error
 
 

@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from amp_keras.models.blocks import batch_norm
 from amp_keras.models.blocks import batch_norm_relu
 from amp_keras.models.blocks import conv
 
@@ -74,7 +75,7 @@ def resnet(input_shape, num_classes, depth):
 def _basic_block(x, filters, strides):
     shortcut = _zero_padded_shortcut(x, filters, strides)
     x = batch_norm_relu(conv(x, filters, 3, strides))
-    x = layers.BatchNormalization()(conv(x, filters, 3))
+    x = batch_norm(conv(x, filters, 3))
     return layers.ReLU()(layers.Add()([x, shortcut]))
 
 

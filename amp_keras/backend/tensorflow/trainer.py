@@ -18,7 +18,8 @@ class TensorFlowTrainer:
 
     def train_step(self, data):
         x, y, sample_weight = batch = keras.utils.unpack_x_y_sample_weight(data)
-        self._build_on(x)
+        if not self.built:
+            self(x)  # Creates the variables; its outputs are not used.
         if not (self.epsilon and self.inner_iters and self.trainable_weights):
             return super().train_step(data)
 
@@ -36,11 +37,6 @@ class TensorFlowTrainer:
         self._track_loss(loss, x, finite)
         self._update_weights(gradients, finite)
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
-
-    def _build_on(self, x):
-        """Creates the variables that the first clean pass would create."""
-        if not self.built:
-            self.compute_output_spec(keras.tree.map_structure(_symbolic, x))
 
     def _snapshot_state(self):
         """Pairs each non-trainable variable with its value before the step.
@@ -134,12 +130,6 @@ class TensorFlowTrainer:
 
     def _skips_non_finite_steps(self):
         return isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
-
-
-def _symbolic(tensor):
-    if tensor is None:
-        return None
-    return keras.KerasTensor(tensor.shape, tensor.dtype.name)
 
 
 def _sum_over_replicas(tensors):

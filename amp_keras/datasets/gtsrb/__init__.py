@@ -1,0 +1,1 @@
+"""German Traffic Sign Recognition Benchmark for TensorFlow Datasets."""

@@ -1,0 +1,290 @@
+"""One step of `AMPModel` on every kind of model, against brute force."""
+
+import keras
+import networks
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+from keras import layers
+
+import amp_keras
+
+BATCH = 12
+
+
+def features(seed=0, width=networks.FEATURES):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(BATCH, width)).astype("float32")
+
+
+def tokens():
+    return np.random.default_rng(0).integers(1, 20, size=(BATCH, 5))
+
+
+def sequential():
+    return networks.plain_mlp(), features()
+
+
+def sequential_without_input():
+    network = keras.Sequential([layers.Dense(4), layers.Dense(2)])
+    return network, features()
+
+
+def two_inputs_two_outputs():
+    a, b = keras.Input((8,), name="a"), keras.Input((4,), name="b")
+    x = layers.Concatenate()([layers.Dense(6)(a), layers.Dense(6)(b)])
+    x = layers.Dropout(0.4, seed=3)(layers.ReLU()(x))
+    outputs = [layers.Dense(2)(x), layers.Dense(1)(x)]
+    return keras.Model([a, b], outputs), [features(), features(1, 4)]
+
+
+def dict_inputs():
+    inputs = {name: keras.Input((8,), name=name) for name in "ab"}
+    x = layers.Add()([layers.Dense(4)(inputs["a"]), inputs["b"][:, :4]])
+    return keras.Model(inputs, x), {"a": features(), "b": features(1)}
+
+
+class Subclassed(keras.Model):
+    """`add_loss`, Dropout, and a branch that is never used."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = layers.Dense(6, activation="tanh")
+        self.dropout = layers.Dropout(0.3, seed=5)
+        self.out = layers.Dense(2)
+        self.unused = layers.Dense(2)
+        self.unused.build((None, 6))
+
+    def call(self, inputs, training=None):
+        x = self.dropout(self.hidden(inputs), training=training)
+        self.add_loss(0.1 * keras.ops.mean(keras.ops.square(x)))
+        return self.out(x)
+
+
+def subclassed():
+    return Subclassed(), features()
+
+
+class TakesNoTrainingArgument(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dropout = layers.Dropout(0.5)
+        self.out = layers.Dense(2)
+
+    def call(self, inputs):
+        return self.out(self.dropout(inputs))
+
+
+def takes_no_training_argument():
+    return TakesNoTrainingArgument(), features()
+
+
+class OneHotTokens(keras.Model):
+    """Cannot be built on float inputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.out = layers.Dense(2)
+
+    def call(self, inputs):
+        return self.out(keras.ops.mean(keras.ops.one_hot(inputs, 20), axis=1))
+
+
+def integers_only():
+    return OneHotTokens(), tokens()
+
+
+def embedding_with_mask():
+    network = keras.Sequential(
+        [
+            keras.Input((5,), dtype="int32"),
+            layers.Embedding(20, 4, mask_zero=True),
+            layers.LSTM(4),
+            layers.Dense(2),
+        ]
+    )
+    inputs = tokens()
+    inputs[:, 3:] = 0
+    return network, inputs
+
+
+def frozen_layer():
+    network = networks.plain_mlp()
+    network.layers[0].trainable = False
+    return network, features()
+
+
+def regularized():
+    network = keras.Sequential(
+        [
+            keras.Input((networks.FEATURES,)),
+            layers.Dense(
+                6, kernel_regularizer=keras.regularizers.L1L2(0.1, 1.0)
+            ),
+            layers.Dense(2, activity_regularizer="l2"),
+        ]
+    )
+    return network, features()
+
+
+def shared_layer():
+    inputs = keras.Input((networks.FEATURES,))
+    dense = layers.Dense(networks.FEATURES, activation="tanh")
+    return keras.Model(inputs, dense(dense(inputs))), features()
+
+
+def nested():
+    inner = keras.Sequential([layers.Dense(4), layers.BatchNormalization()])
+    inputs = keras.Input((networks.FEATURES,))
+    return keras.Model(inputs, layers.Dense(2)(inner(inputs))), features()
+
+
+def self_attention():
+    inputs = keras.Input((5,), dtype="int32")
+    x = layers.Embedding(20, 8)(inputs)
+    x = layers.Add()([x, layers.MultiHeadAttention(2, 4)(x, x)])
+    x = layers.GlobalAveragePooling1D()(layers.LayerNormalization()(x))
+    return keras.Model(inputs, layers.Dense(2)(x)), tokens()
+
+
+KINDS = [
+    sequential,
+    sequential_without_input,
+    two_inputs_two_outputs,
+    dict_inputs,
+    subclassed,
+    takes_no_training_argument,
+    integers_only,
+    embedding_with_mask,
+    frozen_layer,
+    regularized,
+    shared_layer,
+    nested,
+    self_attention,
+]
+
+
+def target_for(output):
+    rng = np.random.default_rng(7)
+    return rng.normal(size=output.shape).astype("float32")
+
+
+def forward(network, x):
+    """The call that `fit` makes."""
+    if network._call_has_training_arg:
+        return network(x, training=True)
+    return network(x)
+
+
+def weighted_squares(network, x, y, sample_weight):
+    """Keras' mean squared error with sample weights, and the added losses."""
+    outputs = keras.tree.flatten(forward(network, x))
+    total = sum(
+        tf.reduce_mean(
+            sample_weight * tf.reduce_mean((target - output) ** 2, axis=-1)
+        )
+        for target, output in zip(y, outputs, strict=True)
+    )
+    return total + sum(network.losses)
+
+
+@pytest.mark.parametrize(
+    "norm, inner_iters", [("global", 1), ("per_variable", 2)]
+)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_step_equals_brute_force(kind, norm, inner_iters):
+    arguments = {
+        "epsilon": 0.3,
+        "inner_lr": 0.5,
+        "inner_iters": inner_iters,
+        "norm": norm,
+    }
+    network, x = kind()
+    x = keras.tree.map_structure(keras.ops.convert_to_tensor, x)
+    y = [target_for(o) for o in keras.tree.flatten(forward(network, x))]
+    sample_weight = np.linspace(0.5, 2.0, BATCH).astype("float32")
+    start = [v.numpy() for v in network.variables]
+
+    expected_loss = reference.amp_sgd_step(
+        network,
+        lambda: weighted_squares(network, x, y, sample_weight),
+        lr=0.1,
+        **arguments,
+    )
+    expected = [v.numpy() for v in network.variables]
+
+    for variable, value in zip(network.variables, start):
+        variable.assign(value)
+    model = amp_keras.AMPModel(network, **arguments)
+    model.compile(keras.optimizers.SGD(0.1), loss="mse")
+    targets = y if len(y) > 1 else y[0]
+    logs = model.train_on_batch(x, targets, sample_weight, return_dict=True)
+    assert float(logs["loss"]) == pytest.approx(expected_loss, rel=1e-5)
+    for value, variable in zip(expected, network.variables, strict=True):
+        np.testing.assert_allclose(value, variable.numpy(), atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [sequential_without_input, subclassed, integers_only, nested],
+    ids=lambda kind: kind.__name__,
+)
+@pytest.mark.parametrize("mode", ["graph", "run_eagerly", "jit_compile"])
+def test_model_that_fit_must_build_is_perturbed(kind, mode):
+    def fit(wrap):
+        keras.utils.set_random_seed(0)
+        network, x = kind()
+        model = wrap(network)
+        model.compile(
+            keras.optimizers.SGD(0.1),
+            loss="mse",
+            **({} if mode == "graph" else {mode: True}),
+        )
+        model.fit(x, np.ones((BATCH, 2)), epochs=1, verbose=0)
+        return network.get_weights()
+
+    plain = fit(lambda network: network)
+    amp = fit(lambda network: amp_keras.AMPModel(network, epsilon=0.5))
+    assert max(np.max(np.abs(a - b)) for a, b in zip(plain, amp)) > 1e-3
+
+
+def test_class_weights_count_in_every_pass():
+    """A class of weight zero is as good as absent."""
+    x, y = features(), np.arange(BATCH) % 2
+    start = keras.Sequential([keras.Input((8,)), layers.Dense(2)]).get_weights()
+
+    def fit(x, y, **arguments):
+        network = keras.Sequential([keras.Input((8,)), layers.Dense(2)])
+        network.set_weights(start)
+        model = amp_keras.AMPModel(network, epsilon=0.3)
+        loss = keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True, reduction="sum"
+        )
+        model.compile(keras.optimizers.SGD(0.1), loss)
+        model.fit(x, y, batch_size=BATCH, verbose=0, **arguments)
+        return network.get_weights()
+
+    weighted = fit(x, y, class_weight={0: 1.0, 1: 0.0})
+    for a, b in zip(weighted, fit(x[y == 0], y[y == 0]), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+class BypassesItsVariable(layers.Layer):
+    """Reads the backend's variable, which nothing can be substituted for."""
+
+    def build(self, input_shape):
+        self.scale = self.add_weight(shape=(), name="scale")
+
+    def call(self, inputs):
+        return inputs * self.scale._value
+
+
+def test_variable_that_cannot_be_perturbed_is_named():
+    network = keras.Sequential(
+        [keras.Input((8,)), BypassesItsVariable(name="bypass"), layers.Dense(2)]
+    )
+    model = amp_keras.AMPModel(network, epsilon=0.1)
+    model.compile(keras.optimizers.SGD(0.1), loss="mse")
+    with pytest.raises(ValueError, match="Received: variables .*bypass/scale"):
+        model.train_on_batch(features(), np.zeros((BATCH, 2)))

@@ -1,0 +1,282 @@
+"""The command-line app, in one process, on tiny networks and mocked data."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import gtsrb_archives
+import keras
+import numpy as np
+import pytest
+import requests
+import tensorflow_datasets as tfds
+import train
+from absl import flags
+from absl.testing import flagsaver
+from training import TrainingConfig
+from training import build_optimizer
+
+from amp_keras import models
+from amp_keras.datasets import tfds_reader
+
+
+def tiny(input_shape, num_classes):
+    inputs = keras.Input(input_shape)
+    x = keras.layers.Conv2D(4, 3, strides=4)(inputs)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, keras.layers.Dense(num_classes)(x))
+
+
+@pytest.fixture(autouse=True)
+def tiny_network(monkeypatch):
+    monkeypatch.setitem(models._BUILDERS, "resnet20", tiny)
+
+
+def run_app(*arguments):
+    """Runs `python apps/train.py ARGUMENTS` in this process."""
+    with flagsaver.flagsaver():
+        remaining = flags.FLAGS(["train.py", "--verbose=0", *arguments])
+        train.main(remaining)
+
+
+def small(tmp_path, *arguments):
+    output = tmp_path / "run"
+    run_app(
+        "--epochs=2",
+        "--train_examples=64",
+        "--batch_size=32",
+        f"--output_dir={output}",
+        *arguments,
+    )
+    return output
+
+
+def read_json(path):
+    return json.loads(path.read_text())
+
+
+def test_run_leaves_its_files(tmp_path, capsys):
+    run = small(tmp_path, "--epsilon=0.05", "--validation_split=0.2")
+    assert sorted(path.name for path in run.iterdir()) == [
+        "config.json",
+        "curves.png",
+        "history.csv",
+        "metrics.json",
+        "model.keras",
+    ]
+    metrics = read_json(run / "metrics.json")
+    assert metrics["epochs"] == 2 and metrics["seconds"] > 0
+    method = ("epsilon", "inner_lr", "inner_iters", "norm")
+    assert [metrics[name] for name in method] == [0.05, 1.0, 1, "global"]
+    # 3*3*4 + 4 of the convolution, 8 of its normalization, 4*10 + 10.
+    assert metrics["num_parameters"] == 98
+    assert {"val_accuracy", "val_loss", "test_ece"} <= set(metrics)
+    config = read_json(run / "config.json")
+    assert config["validation_split"] == 0.2 and config["seed"] == 0
+    assert {"python", "keras", "tensorflow"} <= set(config["versions"])
+    with open(run / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert float(rows[1]["loss"]) == pytest.approx(metrics["train_loss"])
+    output = capsys.readouterr().out
+    assert f"test accuracy {metrics['test_accuracy']:.4f}" in output
+    assert f"wrote {run / 'model.keras'}" in output
+
+
+def test_saved_network_takes_raw_pixels_and_has_the_reported_accuracy(tmp_path):
+    run = small(tmp_path, "--epsilon=0.05")
+    network = keras.models.load_model(run / "model.keras")
+    data = train.load_data(TrainingConfig())
+    images = data.test.images.astype("float32")
+    predictions = network.predict(images, verbose=0).argmax(-1)
+    accuracy = np.mean(predictions == data.test.labels)
+    metrics = read_json(run / "metrics.json")
+    assert metrics["test_accuracy"] == pytest.approx(accuracy)
+
+
+def test_a_run_can_be_repeated(tmp_path):
+    first = small(tmp_path / "1", "--epsilon=0.05", "--seed=3")
+    second = small(tmp_path / "2", "--epsilon=0.05", "--seed=3")
+    histories = [(run / "history.csv").read_text() for run in (first, second)]
+    assert histories[0] == histories[1]
+    other = small(tmp_path / "3", "--epsilon=0.05", "--seed=4")
+    assert (other / "history.csv").read_text() != histories[0]
+
+
+def one_step(run, *arguments):
+    run_app("--epochs=1", f"--output_dir={run}", *arguments)
+    network = keras.models.load_model(run / "model.keras")
+    assert network.input_shape == (None, 32, 32, 3)
+    return network.output_shape, read_json(run / "metrics.json")["dataset"]
+
+
+def test_one_step_on_mocked_cifar10(tmp_path, monkeypatch):
+    monkeypatch.setattr(tfds_reader, "_check_reachable", lambda url: None)
+    with tfds.testing.mock_data(num_examples=16):
+        result = one_step(
+            tmp_path / "run", "--dataset=cifar10", "--batch_size=16"
+        )
+    assert result == ((None, 10), "cifar10")
+
+
+def test_one_step_on_gtsrb_from_archives(tmp_path):
+    gtsrb_archives.write_archives(tmp_path / "archives")
+    result = one_step(
+        tmp_path / "run",
+        "--dataset=gtsrb",
+        "--batch_size=5",
+        f"--data_dir={tmp_path / 'data'}",
+        f"--manual_dir={tmp_path / 'archives'}",
+    )
+    assert result == ((None, 43), "gtsrb")
+
+
+def test_default_epsilon_is_printed_and_depends_on_the_norm(tmp_path, capsys):
+    used = {}
+    for norm in ("global", "per_variable"):
+        run = small(tmp_path / norm, f"--norm={norm}")
+        used[norm] = read_json(run / "metrics.json")["epsilon"]
+        printed = capsys.readouterr().out
+        assert f"epsilon={used[norm]:g} (the default for resnet20" in printed
+    assert used["global"] != used["per_variable"]
+
+
+def test_default_epsilon_of_an_unmeasured_network_says_so(capsys):
+    epsilon, origin = train.default_epsilon("resnet110", "global")
+    assert epsilon == train.default_epsilon("resnet20", "global")[0]
+    assert origin.startswith("measured on resnet20, not on resnet110")
+
+
+def test_default_folder_is_never_that_of_an_earlier_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        run_app("--epochs=1", "--epsilon=0", "--train_examples=128")
+    names = sorted(path.name for path in (tmp_path / "runs").iterdir())
+    assert names == [
+        "digits-resnet20-erm-1epochs-seed0",
+        "digits-resnet20-erm-1epochs-seed0-2",
+    ]
+
+
+def test_learning_rate_warms_up_and_decays_to_zero():
+    config = TrainingConfig(epochs=10, learning_rate=0.4, warmup_epochs=1)
+    schedule = build_optimizer(config, steps_per_epoch=20)._learning_rate
+    values = [float(schedule(step)) for step in (0, 10, 20, 110, 200)]
+    np.testing.assert_allclose(values, [0.0, 0.2, 0.4, 0.2, 0.0], atol=1e-6)
+
+
+def test_weight_decay_leaves_out_biases_and_normalization():
+    config = TrainingConfig(
+        learning_rate=0.5, warmup_epochs=0, weight_decay=0.1
+    )
+    optimizer = build_optimizer(config, steps_per_epoch=10)
+    network = tiny((8, 8, 1), 3)
+    for weight in network.trainable_weights:
+        weight.assign(keras.ops.ones(weight.shape))
+    optimizer.apply(
+        [keras.ops.zeros(w.shape) for w in network.trainable_weights],
+        network.trainable_weights,
+    )
+    for weight in network.trainable_weights:
+        expected = 0.95 if weight.path.endswith("kernel") else 1.0
+        np.testing.assert_allclose(weight.numpy(), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "argument, message",
+    [
+        ("--dataset=mnist", "should be one of <digits|cifar10|gtsrb>"),
+        ("--model=vgg", "should be one of <resnet20|resnet32|"),
+        ("--norm=l1", "should be one of <global|per_variable>"),
+        ("--epsilon=-1", "flag --epsilon=-1: -1.0 is not"),
+        ("--epsilon=nan", "must be finite"),
+        ("--epsilon=big", "flag --epsilon=big"),
+        ("--inner_iters=1.5", "flag --inner_iters=1.5"),
+        ("--epochs=0", "flag --epochs=0"),
+        ("--validation_split=1", "flag --validation_split=1: 1.0 is not"),
+    ],
+)
+def test_wrong_flag_is_named_with_what_is_accepted(argument, message):
+    with pytest.raises(flags.Error) as error:
+        run_app(argument)
+    assert message in str(error.value)
+
+
+def test_unknown_argument_is_refused():
+    with pytest.raises(Exception, match="Unknown arguments: cifar10"):
+        run_app("cifar10")
+
+
+def failure(*arguments):
+    """The line that the app prints when it gives up."""
+    with pytest.raises(SystemExit) as error:
+        run_app(*arguments)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_no_data_says_what_was_tried_and_the_ways_out(tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise requests.ConnectionError
+
+    monkeypatch.setattr(tfds_reader.requests, "head", refuse)
+    message = failure(
+        "--dataset=cifar10",
+        f"--data_dir={tmp_path / 'none'}",
+        f"--output_dir={tmp_path / 'run'}",
+    )
+    for part in ("cannot be reached", "--data_dir", "--dataset=digits"):
+        assert part in message
+    assert not (tmp_path / "run").exists()
+
+
+def test_output_folder_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    message = failure(f"--output_dir={tmp_path / 'file' / 'run'}")
+    assert "--output_dir must be a folder that can be written" in message
+
+
+def test_earlier_run_is_not_overwritten(tmp_path):
+    (tmp_path / "metrics.json").write_text("precious")
+    message = failure(f"--output_dir={tmp_path}")
+    assert "--output_dir must be new or empty" in message
+    assert (tmp_path / "metrics.json").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    "argument, message",
+    [
+        ("--batch_size=5000", "number of training examples, 1437"),
+        ("--train_examples=3", "--train_examples"),
+        ("--validation_split=0.001", "--validation_split"),
+    ],
+)
+def test_impossible_split_is_refused(argument, message, tmp_path):
+    output = tmp_path / "run"
+    assert message in failure(argument, f"--output_dir={output}")
+    assert not output.exists()
+
+
+def test_diverging_run_stops_and_says_so(tmp_path):
+    message = failure(
+        "--learning_rate=1e30",
+        "--warmup_epochs=0",
+        "--epochs=5",
+        f"--output_dir={tmp_path / 'run'}",
+    )
+    assert "ceased to be finite in epoch" in message
+    assert not (tmp_path / "run" / "model.keras").exists()
+
+
+def test_failure_has_an_exit_code_and_no_traceback(tmp_path):
+    (tmp_path / "file").touch()
+    result = subprocess.run(
+        [sys.executable, train.__file__, f"--output_dir={tmp_path}/file"],
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("train.py: --output_dir")

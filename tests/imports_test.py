@@ -1,0 +1,114 @@
+"""The arrows between the parts of the project, as imports."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+FRAMEWORKS = {"tensorflow", "jax", "torch"}
+
+# For each part, the modules it may import besides its own and the standard
+# library; a name allows what lies below it.
+ALLOWED = {
+    "amp_keras/perturbation.py": {"keras"},
+    "amp_keras/amp_model.py": {
+        "keras",
+        "amp_keras.backend",
+        "amp_keras.perturbation",
+    },
+    "amp_keras/__init__.py": {"amp_keras.amp_model"},
+    "amp_keras/backend/tensorflow": {
+        "keras",
+        "tensorflow",
+        "amp_keras.perturbation",
+    },
+    "amp_keras/models": {"keras"},
+    "amp_keras/evaluation": {"keras", "numpy"},
+    "amp_keras/datasets": {
+        "PIL",
+        "absl",
+        "keras",
+        "numpy",
+        "requests",
+        "sklearn",
+        "tensorflow",
+        "tensorflow_datasets",
+    },
+    "apps": {
+        "absl",
+        "amp_keras",
+        "keras",
+        "matplotlib",
+        "numpy",
+        "sklearn",
+    },
+    "benchmarks": {"absl", "keras", "training"},
+}
+
+
+def python_files(part):
+    path = ROOT / part
+    return [path] if path.is_file() else sorted(path.rglob("*.py"))
+
+
+def imported_modules(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}"
+
+
+def lies_in(module, packages):
+    return any((module + ".").startswith(package + ".") for package in packages)
+
+
+@pytest.mark.parametrize("part", ALLOWED)
+def test_part_imports_only_what_it_may(part):
+    own = {part.removesuffix(".py").replace("/", ".")}
+    if "/" not in part:
+        own = {path.stem for path in python_files(part)}
+    allowed = ALLOWED[part] | own | set(sys.stdlib_module_names)
+    files = python_files(part)
+    assert files
+    for path in files:
+        for module in imported_modules(path):
+            assert lies_in(module, allowed), f"{path} imports {module}"
+
+
+def test_every_module_of_the_package_belongs_to_a_part():
+    known = {path for part in ALLOWED for path in python_files(part)}
+    known.add(ROOT / "amp_keras/backend/__init__.py")
+    assert set((ROOT / "amp_keras").rglob("*.py")) <= known
+
+
+def test_keras_internals_are_imported_nowhere():
+    for path in python_files("amp_keras") + python_files("apps"):
+        for module in imported_modules(path):
+            assert not lies_in(module, {"keras.src"}), f"{path}: {module}"
+
+
+def test_import_of_the_package_brings_no_dataset_tuner_or_other_backend():
+    code = (
+        "import sys, amp_keras\n"
+        "unwanted = {'tensorflow_datasets', 'keras_tuner', 'jax', 'torch'}\n"
+        "assert not unwanted & set(sys.modules), unwanted & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_another_backend_is_refused_by_name():
+    code = (
+        "import keras\n"
+        "keras.config.backend = lambda: 'openvino'\n"
+        "import amp_keras\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True
+    )
+    assert result.returncode != 0
+    assert "Received: KERAS_BACKEND=openvino" in result.stderr

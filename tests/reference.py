@@ -1,0 +1,54 @@
+"""One AMP step by brute force: assignments to the weights of a copy."""
+
+import numpy as np
+import tensorflow as tf
+
+
+def amp_sgd_step(network, loss_fn, epsilon, inner_lr, inner_iters, norm, lr):
+    """Takes one step of plain SGD on AMP's loss, in place.
+
+    `loss_fn()` runs the network in training mode and returns its total loss.
+    Weights are moved by assignment, other variables put back, and the
+    perturbation is computed in NumPy: nothing is shared with amp_keras.
+    """
+    weights = network.trainable_variables
+    start = [w.numpy() for w in weights]
+    others = [v.numpy() for v in network.non_trainable_variables]
+    loss, gradients = _loss_and_gradients(loss_fn, weights)
+    after_clean = [v.numpy() for v in network.non_trainable_variables]
+    perturbation = [np.zeros_like(s) for s in start]
+    for _ in range(inner_iters):
+        perturbation = [
+            p + inner_lr * g for p, g in zip(perturbation, gradients)
+        ]
+        perturbation = _project(perturbation, epsilon, norm)
+        _assign(weights, [s + p for s, p in zip(start, perturbation)])
+        _assign(network.non_trainable_variables, others)
+        _, gradients = _loss_and_gradients(loss_fn, weights)
+    _assign(weights, [s - lr * g for s, g in zip(start, gradients)])
+    _assign(network.non_trainable_variables, after_clean)
+    return loss
+
+
+def _loss_and_gradients(loss_fn, weights):
+    with tf.GradientTape() as tape:
+        loss = loss_fn()
+    gradients = tape.gradient(
+        loss, [w.value for w in weights], unconnected_gradients="zero"
+    )
+    return float(loss), [tf.convert_to_tensor(g).numpy() for g in gradients]
+
+
+def _project(perturbation, epsilon, norm):
+    norms = [np.linalg.norm(p.astype("float64")) for p in perturbation]
+    if norm == "global":
+        norms = [np.linalg.norm(norms)] * len(norms)
+    return [
+        p * np.float32(min(1.0, epsilon / n)) if n > 0 else p
+        for p, n in zip(perturbation, norms)
+    ]
+
+
+def _assign(variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
