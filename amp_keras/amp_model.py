@@ -33,13 +33,13 @@ class AMPModel(Trainer, keras.Model):
     All passes of a step see the same batch, dropout masks and random
     augmentation of layers that use `keras.random.SeedGenerator`. Loss, metrics
     and batch normalization statistics come from the first pass, at the
-    unperturbed weights. Should the perturbation become infinite or NaN, the
-    step's gradients are dropped and its loss is reported as NaN, for
+    unperturbed weights. Should a gradient become infinite or NaN, the step's
+    gradients are dropped and its loss is reported as NaN, for
     `keras.callbacks.TerminateOnNaN` to see; an optimizer with dynamic loss
     scaling skips the step instead.
 
     SAM is the case of `norm="global"`, `inner_iters=1` and a large `inner_lr`,
-    such as `1e6`: the perturbation then always reaches the sphere.
+    such as `1e6`: any but a vanishing gradient then reaches the sphere.
 
     Example:
 
@@ -62,14 +62,15 @@ class AMPModel(Trainer, keras.Model):
 
     Args:
         model: A `keras.Model`: Sequential, functional or subclassed. It must
-            not define its own `train_step()` or `compute_loss()`, which a
-            wrapper would silently replace; define them on a subclass of
+            not define its own `compute_loss()`, `compute_metrics()` or
+            `train_step()`, `test_step()`, `predict_step()`: those of the
+            wrapper would take their place. Define them on a subclass of
             `AMPModel` instead.
         epsilon: Float >= 0, the radius of the ball. A good value depends on
             the network and on `norm`, so there is no default. `0` trains
             without perturbation, exactly as `model.fit()` would.
         inner_lr: Float >= 0, the step size of the ascent (zeta in the paper).
-            Defaults to `1.0`.
+            `0` trains without perturbation. Defaults to `1.0`.
         inner_iters: Int >= 0, the number of ascent steps (N in the paper). `0`
             trains without perturbation. Defaults to `1`.
         norm: `"global"` for one ball over all trainable variables together,
@@ -83,6 +84,8 @@ class AMPModel(Trainer, keras.Model):
     Attributes:
         model: The wrapped model. It shares its weights with this one and can
             be saved, exported or served alone.
+        epsilon, inner_lr, inner_iters, norm: The arguments, read-only: a
+            compiled training step has them built in.
 
     Raises:
         ValueError: If an argument is not of the kind described above.
@@ -113,14 +116,33 @@ class AMPModel(Trainer, keras.Model):
         # The wrapped model casts its inputs itself.
         super().__init__(name=name, dtype=model.dtype_policy, autocast=False)
         self.model = model
-        self.epsilon = float(epsilon)
-        self.inner_lr = float(inner_lr)
-        self.inner_iters = int(inner_iters)
-        self.norm = norm
+        self._epsilon = float(epsilon)
+        self._inner_lr = float(inner_lr)
+        self._inner_iters = int(inner_iters)
+        self._norm = norm
         # `fit()` asks it of the outermost model, but means the wrapped one.
         self._call_has_training_arg = model._call_has_training_arg
         self.supports_masking = True
         self.built = model.built
+        self._has_all_variables = all(
+            layer.built for layer in self._flatten_layers()
+        )
+
+    @property
+    def epsilon(self):
+        return self._epsilon
+
+    @property
+    def inner_lr(self):
+        return self._inner_lr
+
+    @property
+    def inner_iters(self):
+        return self._inner_iters
+
+    @property
+    def norm(self):
+        return self._norm
 
     def build(self, input_shape):
         if self.model.built:
@@ -141,6 +163,11 @@ class AMPModel(Trainer, keras.Model):
     def output_names(self):
         return self.model.output_names
 
+    @property
+    def metrics(self):
+        # Keras leaves out the metrics that a model within a model owns.
+        return [*super().metrics, *self.model._metrics]
+
     def get_config(self):
         return {
             "name": self.name,
@@ -159,13 +186,22 @@ class AMPModel(Trainer, keras.Model):
         return cls(**{**config, "model": model})
 
 
+_METHODS_OF_THE_WRAPPER = (
+    "compute_loss",
+    "compute_metrics",
+    "train_step",
+    "test_step",
+    "predict_step",
+)
+
+
 def _check_model(model):
     if not isinstance(model, keras.Model):
         raise ValueError(
             "`model` must be a `keras.Model`. "
             f"Received: model={model} (of type {type(model)})"
         )
-    for method in ("train_step", "compute_loss"):
+    for method in _METHODS_OF_THE_WRAPPER:
         if getattr(type(model), method) is not getattr(keras.Model, method):
             raise ValueError(
                 f"`model` must not define `{method}()`, which `AMPModel` "

@@ -8,7 +8,7 @@ from keras import ops
 
 NORMS = ("global", "per_variable")
 
-# Below it float32 loses precision; it only ever replaces a norm of zero.
+# The least norm that float32 divides by without loss of precision.
 _TINY = 1e-37
 
 

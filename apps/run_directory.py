@@ -9,8 +9,9 @@ import sys
 
 import matplotlib.figure
 
+import amp_keras
+
 _PACKAGES = (
-    "amp-keras",
     "keras",
     "matplotlib",
     "numpy",
@@ -36,6 +37,7 @@ class RunDirectory:
 
     def __init__(self, path):
         self.path = pathlib.Path(path)
+        self._made = not self.path.exists()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             taken = any(self.path.iterdir())
@@ -53,15 +55,18 @@ class RunDirectory:
                 f"lost. Received: --output_dir={path}"
             )
 
-    def remove_if_empty(self):
+    def remove_if_made(self):
         """Removes the folder of a run that came to nothing."""
-        if not any(self.path.iterdir()):
+        if self._made:
             self.path.rmdir()
 
     def write_config(self, flags):
         """Writes `config.json`: every flag, the command and the versions."""
-        versions = {p: importlib.metadata.version(p) for p in _PACKAGES}
-        versions = {"python": platform.python_version(), **versions}
+        versions = {
+            "python": platform.python_version(),
+            "amp-keras": amp_keras.__version__,
+            **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        }
         command = shlex.join(["python", *sys.argv])
         config = {**flags, "command": command, "versions": versions}
         self._write_json("config.json", config)

@@ -103,7 +103,7 @@ flags.DEFINE_integer(
 flags.DEFINE_integer(
     "train_examples",
     _DEFAULT.train_examples,
-    "Train on a stratified subset of this many examples.",
+    "Train on a random subset of this many examples.",
     lower_bound=1,
 )
 flags.DEFINE_float(
@@ -141,7 +141,15 @@ flags.DEFINE_string(
 
 
 @flags.multi_flags_validator(
-    ["epsilon", "inner_lr", "learning_rate", "warmup_epochs", "weight_decay"],
+    [
+        "epsilon",
+        "inner_lr",
+        "learning_rate",
+        "momentum",
+        "validation_split",
+        "warmup_epochs",
+        "weight_decay",
+    ],
     message="numbers must be finite",
 )
 def _are_finite(values):
@@ -178,11 +186,12 @@ def run(config, output_dir):
     try:
         data = load_data(config)
     except Exception:
-        directory.remove_if_empty()
+        directory.remove_if_made()
         raise
     directory.write_config(dataclasses.asdict(config))
     history_file = keras.callbacks.CSVLogger(directory.path / "history.csv")
     network, history, seconds = train(config, data, [history_file])
+    network.save(directory.path / "model.keras")
     metrics = {
         **_measures(network, data, config.batch_size),
         "train_accuracy": history["accuracy"][-1],
@@ -194,7 +203,6 @@ def run(config, output_dir):
     }
     directory.write_metrics(metrics)
     directory.write_curves(history, metrics)
-    network.save(directory.path / "model.keras")
     return metrics
 
 

@@ -5,13 +5,13 @@ import time
 
 import keras
 import numpy as np
-from sklearn.metrics import accuracy_score
-from sklearn.metrics import log_loss
 
 import amp_keras
 from amp_keras import datasets
 from amp_keras import models
 from amp_keras.evaluation import expected_calibration_error
+
+_DIVERGED_ADVICE = "Try a smaller --learning_rate, --epsilon or --inner_lr."
 
 
 class TrainingError(Exception):
@@ -63,14 +63,9 @@ def load_data(config):
     """
     data = datasets.load(config.dataset, config.data_dir, config.manual_dir)
     if config.validation_split:
-        data.train, data.validation = _hold_out(
-            data.train, config.validation_split, config, "validation_split"
-        )
-    if config.train_examples and config.train_examples < len(data.train):
-        fraction = config.train_examples / len(data.train)
-        _, data.train = _hold_out(
-            data.train, fraction, config, "train_examples"
-        )
+        data.train, data.validation = _hold_out(data.train, config)
+    if config.train_examples:
+        data.train = _subset(data.train, config)
     if config.batch_size > len(data.train):
         raise TrainingError(
             "--batch_size must not exceed the number of training examples, "
@@ -170,26 +165,46 @@ def evaluate(network, split, batch_size):
     Returns:
         A dict: `accuracy`; `loss`, the mean negative log-likelihood; and
         `ece`, the expected calibration error over 15 bins.
+
+    Raises:
+        TrainingError: If the network's outputs are not finite.
     """
     batches = datasets.evaluation_batches(split, batch_size)
     logits = network.predict(batches, verbose=0).astype("float64")
-    probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
-    classes = np.arange(probabilities.shape[-1])
+    if not np.all(np.isfinite(logits)):
+        raise TrainingError(
+            f"The trained network's outputs are not finite. {_DIVERGED_ADVICE}"
+        )
+    log_probabilities = np.asarray(keras.ops.log_softmax(logits))
+    examples = np.arange(len(split))
     return {
-        "accuracy": accuracy_score(split.labels, probabilities.argmax(-1)),
-        "loss": log_loss(split.labels, probabilities, labels=classes),
-        "ece": expected_calibration_error(split.labels, probabilities),
+        "accuracy": float(np.mean(logits.argmax(-1) == split.labels)),
+        "loss": float(-np.mean(log_probabilities[examples, split.labels])),
+        "ece": expected_calibration_error(
+            split.labels, np.exp(log_probabilities)
+        ),
     }
 
 
-def _hold_out(split, fraction, config, flag):
+def _hold_out(split, config):
     try:
-        return datasets.hold_out(split, fraction, config.seed)
+        return datasets.hold_out(split, config.validation_split, config.seed)
     except ValueError as error:
         raise TrainingError(
-            f"--{flag} must leave examples of each class on both sides. "
-            f"Received: --{flag}={getattr(config, flag)}"
+            "--validation_split must leave examples of each class on both "
+            f"sides. Received: --validation_split={config.validation_split}"
         ) from error
+
+
+def _subset(split, config):
+    if config.train_examples > len(split):
+        raise TrainingError(
+            "--train_examples must not exceed the number of training "
+            f"examples, {len(split)}. "
+            f"Received: --train_examples={config.train_examples}"
+        )
+    order = np.random.default_rng(config.seed).permutation(len(split))
+    return split.take(order[: config.train_examples])
 
 
 def _training_batches(config, data, steps_per_epoch):
@@ -207,6 +222,6 @@ def _check_finite(history):
     for epoch, loss in enumerate(history["loss"], start=1):
         if not np.isfinite(loss):
             raise TrainingError(
-                f"The loss ceased to be finite in epoch {epoch}. Try a "
-                "smaller --learning_rate, --epsilon or --inner_lr."
+                f"The loss ceased to be finite in epoch {epoch}. "
+                f"{_DIVERGED_ADVICE}"
             )

@@ -62,17 +62,34 @@ class OwnLoss(keras.Model):
         return 0.0
 
 
+class OwnPrediction(keras.Model):
+    def predict_step(self, data):
+        return 0.0
+
+
 @pytest.mark.parametrize(
-    "cls, method", [(OwnTrainStep, "train_step"), (OwnLoss, "compute_loss")]
+    "cls, method",
+    [
+        (OwnTrainStep, "train_step"),
+        (OwnLoss, "compute_loss"),
+        (OwnPrediction, "predict_step"),
+    ],
 )
 def test_model_with_its_own_training_is_refused(cls, method):
     with pytest.raises(ValueError, match=rf"must not define `{method}\(\)`"):
         amp_keras.AMPModel(cls(), epsilon=0.1)
 
 
+@pytest.mark.parametrize("name", ["epsilon", "inner_lr", "inner_iters", "norm"])
+def test_arguments_cannot_be_changed_behind_a_compiled_step(name):
+    model = amp_keras.AMPModel(networks.plain_mlp(), epsilon=0.1)
+    with pytest.raises(AttributeError, match=name):
+        setattr(model, name, 0.5)
+
+
 def test_amp_model_cannot_be_wrapped_again():
     model = amp_keras.AMPModel(networks.plain_mlp(), epsilon=0.1)
-    with pytest.raises(ValueError, match="must not define `train_step"):
+    with pytest.raises(ValueError, match="must not define `.*_step"):
         amp_keras.AMPModel(model, epsilon=0.1)
 
 

@@ -225,28 +225,52 @@ def test_step_equals_brute_force(kind, norm, inner_iters):
         np.testing.assert_allclose(value, variable.numpy(), atol=2e-6)
 
 
+class BuildsLate(keras.Model):
+    """Counts its calls, and claims to be built before its layers are."""
+
+    def __init__(self):
+        super().__init__()
+        self.out = layers.Dense(2)
+        self.dropout = layers.Dropout(0.5, seed=1)
+        self.calls = self.add_weight(
+            shape=(), initializer="zeros", trainable=False
+        )
+        self.built = True
+
+    def call(self, inputs, training=None):
+        if training:
+            self.calls.assign_add(1.0)
+        return self.out(self.dropout(inputs, training=training))
+
+
+def builds_late():
+    return BuildsLate(), features()
+
+
 @pytest.mark.parametrize(
     "kind",
-    [sequential_without_input, subclassed, integers_only, nested],
+    [sequential_without_input, subclassed, integers_only, nested, builds_late],
     ids=lambda kind: kind.__name__,
 )
 @pytest.mark.parametrize("mode", ["graph", "run_eagerly", "jit_compile"])
-def test_model_that_fit_must_build_is_perturbed(kind, mode):
-    def fit(wrap):
+def test_model_that_fit_must_build_is_trained_as_one_built_before(kind, mode):
+    def fit(build_first):
         keras.utils.set_random_seed(0)
         network, x = kind()
-        model = wrap(network)
+        if build_first:
+            network(x)
+        model = amp_keras.AMPModel(network, epsilon=0.5)
         model.compile(
             keras.optimizers.SGD(0.1),
             loss="mse",
             **({} if mode == "graph" else {mode: True}),
         )
-        model.fit(x, np.ones((BATCH, 2)), epochs=1, verbose=0)
-        return network.get_weights()
+        for _ in range(2):
+            model.train_on_batch(x, np.ones((BATCH, 2)))
+        return [v.numpy() for v in network.variables]
 
-    plain = fit(lambda network: network)
-    amp = fit(lambda network: amp_keras.AMPModel(network, epsilon=0.5))
-    assert max(np.max(np.abs(a - b)) for a, b in zip(plain, amp)) > 1e-3
+    for a, b in zip(fit(True), fit(False), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
 
 
 def test_class_weights_count_in_every_pass():
@@ -270,6 +294,87 @@ def test_class_weights_count_in_every_pass():
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+class OwnLoss(amp_keras.AMPModel):
+    """A subclass with a loss of its own, without the `training` argument."""
+
+    def compute_loss(self, x, y, y_pred, sample_weight):
+        return keras.ops.mean(keras.ops.abs(y - y_pred))
+
+
+def test_loss_of_a_subclass_counts_in_every_pass():
+    def step(cls, loss):
+        keras.utils.set_random_seed(0)
+        network, x = sequential_without_input()
+        model = cls(network, epsilon=0.3)
+        model.compile(keras.optimizers.SGD(0.1), loss=loss)
+        model.train_on_batch(x, np.ones((BATCH, 2), "float32"))
+        return network.get_weights()
+
+    expected = step(amp_keras.AMPModel, "mae")
+    for a, b in zip(step(OwnLoss, None), expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_mask_of_the_outputs_reaches_the_loss():
+    """Targets at masked positions change nothing."""
+
+    def step(masked_target):
+        keras.utils.set_random_seed(0)
+        network = keras.Sequential(
+            [
+                keras.Input((5,), dtype="int32"),
+                layers.Embedding(20, 4, mask_zero=True),
+                layers.Dense(1),
+            ]
+        )
+        model = amp_keras.AMPModel(network, epsilon=0.3)
+        model.compile(keras.optimizers.SGD(0.1), loss="mse")
+        inputs, targets = tokens(), np.ones((BATCH, 5, 1))
+        inputs[:, 3:], targets[:, 3:] = 0, masked_target
+        model.train_on_batch(inputs, targets)
+        return network.get_weights()
+
+    for a, b in zip(step(0.0), step(100.0), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+class OwnMetric(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.out = layers.Dense(2)
+        self.size = keras.metrics.Mean(name="size")
+
+    def call(self, inputs):
+        self.size.update_state(keras.ops.shape(inputs)[0])
+        return self.out(inputs)
+
+
+def test_metric_that_the_model_owns_is_reported_once_a_step():
+    model = amp_keras.AMPModel(OwnMetric(), epsilon=0.1)
+    model.compile(keras.optimizers.SGD(0.1), loss="mse")
+    x = features()
+    history = model.fit(
+        x, np.ones((BATCH, 2)), batch_size=5, epochs=2, verbose=0
+    ).history
+    assert history["size"] == [4.0, 4.0]  # Of batches of 5, 5 and 2.
+
+
+def test_scales_of_float8_layers_are_not_perturbed():
+    network = keras.Sequential([keras.Input((16,)), layers.Dense(16)])
+    network.quantize("float8")
+    model = amp_keras.AMPModel(network, epsilon=0.5)
+    model.compile(keras.optimizers.SGD(0.1), loss="mse")
+    model.train_on_batch(features(width=16), np.ones((BATCH, 16)))
+    gradients = [tf.ones(w.shape) for w in network.trainable_weights]
+    ascent = model._ascent_gradients(gradients)
+    perturbed = [
+        w.path.split("/")[-1]
+        for w, g in zip(network.trainable_weights, ascent, strict=True)
+        if g is not None
+    ]
+    assert perturbed == ["kernel", "bias"]
+
+
 class BypassesItsVariable(layers.Layer):
     """Reads the backend's variable, which nothing can be substituted for."""
 
@@ -287,4 +392,14 @@ def test_variable_that_cannot_be_perturbed_is_named():
     model = amp_keras.AMPModel(network, epsilon=0.1)
     model.compile(keras.optimizers.SGD(0.1), loss="mse")
     with pytest.raises(ValueError, match="Received: variables .*bypass/scale"):
+        model.train_on_batch(features(), np.zeros((BATCH, 2)))
+
+
+def test_variable_that_its_layer_assigns_is_named():
+    network = keras.Sequential(
+        [keras.Input((8,)), layers.SpectralNormalization(layers.Dense(2))]
+    )
+    model = amp_keras.AMPModel(network, epsilon=0.1)
+    model.compile(keras.optimizers.SGD(0.1), loss="mse")
+    with pytest.raises(ValueError, match="SpectralNormalization.*kernel"):
         model.train_on_batch(features(), np.zeros((BATCH, 2)))

@@ -4,6 +4,7 @@ import keras
 import networks
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import amp_keras
 from amp_keras.perturbation import ascend
@@ -69,34 +70,32 @@ def test_first_order_theory_of_one_ascent(seed):
     """AMP's loss is L + zeta ||g||^2 inside the ball, L + eps ||g|| outside."""
     x, y = networks.data(seed)
     network = networks.plain_mlp(seed)
-    network.compile(keras.optimizers.SGD(1.0), networks.classifier_loss())
-    start = network.get_weights()
-    clean_loss = network.train_on_batch(x, y)
-    # With a learning rate of 1 the step is the negative gradient; the batch
-    # statistics, which move too, play no part in training mode.
-    gradients = [
-        before - after
-        for before, after in zip(start, network.get_weights(), strict=True)
-    ]
-    trainable = [
-        any(w is t for t in network.trainable_weights) for w in network.weights
-    ]
-    gradients = [g if t else 0.0 * g for g, t in zip(gradients, trainable)]
-    norm = np.sqrt(sum(np.sum(np.square(g)) for g in gradients))
+    weights = network.trainable_weights
+    start = [tf.convert_to_tensor(w) for w in weights]
+
+    def loss_at(values):
+        for weight, value in zip(weights, values, strict=True):
+            weight.assign(value)
+        outputs = network(x, training=True)
+        return networks.classifier_loss()(y, outputs) + sum(network.losses)
+
+    with tf.GradientTape() as tape:
+        clean_loss = loss_at(start)
+    gradients = tape.gradient(clean_loss, [w.value for w in weights])
+    norm = float(tf.linalg.global_norm(gradients))
 
     def amp_loss(inner_lr, epsilon):
-        zeros = [np.zeros_like(g) for g in gradients]
+        zeros = [tf.zeros_like(g) for g in gradients]
         perturbation = project(ascend(zeros, gradients, inner_lr), epsilon)
-        network.set_weights(
-            [w + np.array(p) for w, p in zip(start, perturbation)]
-        )
-        return network.train_on_batch(x, y)
+        return loss_at([w + p for w, p in zip(start, perturbation)])
 
     zeta, epsilon = 2e-3 / norm**2, 1e-3 / norm
     inside = amp_loss(zeta, epsilon=1e3)
-    assert (inside - clean_loss) == pytest.approx(zeta * norm**2, rel=0.05)
+    assert float(inside - clean_loss) == pytest.approx(zeta * norm**2, rel=0.05)
     outside = amp_loss(1e3, epsilon)
-    assert (outside - clean_loss) == pytest.approx(epsilon * norm, rel=0.05)
+    assert float(outside - clean_loss) == pytest.approx(
+        epsilon * norm, rel=0.05
+    )
 
 
 def test_amp_prefers_the_flatter_of_two_gaussian_minima():
@@ -127,7 +126,7 @@ def test_amp_prefers_the_flatter_of_two_gaussian_minima():
     assert worst_loss(flat_depth, flat) < worst_loss(sharp_depth, sharp)
 
 
-def fit_noisy(wrap):
+def fit_noisy(wrap, **compile_arguments):
     x, y = networks.data()
     network = networks.noisy_two_outputs()
     model = wrap(network)
@@ -136,30 +135,64 @@ def fit_noisy(wrap):
         loss={"label": networks.classifier_loss(), "value": "mse"},
         loss_weights={"label": 1.0, "value": 0.3},
         metrics={"label": ["accuracy"], "value": ["mae"]},
+        **compile_arguments,
     )
     targets = {"label": y, "value": x[:, :1]}
     history = model.fit(x, targets, batch_size=16, epochs=3, verbose=0).history
     return history, [v.numpy() for v in network.variables]
 
 
+# Through every pass, but too small to change a weight.
+VANISHING = {"epsilon": 0.1, "inner_lr": 1e-30}
+MODES = [
+    {},
+    {"run_eagerly": True},
+    {"jit_compile": True},
+    {"steps_per_execution": 2},
+]
+
+
+def first_key(arguments):
+    return next(iter(arguments), "graph")
+
+
+@pytest.mark.parametrize("mode", MODES, ids=first_key)
 @pytest.mark.parametrize(
     "arguments",
     [
         {"epsilon": 0.0},
         {"epsilon": 0.1, "inner_iters": 0},
         {"epsilon": 0.1, "inner_lr": 0.0},
-        {"epsilon": 0.1, "inner_lr": 0.0, "inner_iters": 3},
-        {"epsilon": 0.1, "inner_lr": 0.0, "norm": "per_variable"},
     ],
 )
-def test_zero_perturbation_is_plain_fit_bit_for_bit(arguments):
-    history, variables = fit_noisy(lambda network: network)
+def test_no_perturbation_is_plain_fit_bit_for_bit(arguments, mode):
+    history, variables = fit_noisy(lambda network: network, **mode)
     amp_history, amp_variables = fit_noisy(
-        lambda network: amp_keras.AMPModel(network, **arguments)
+        lambda network: amp_keras.AMPModel(network, **arguments), **mode
     )
     assert amp_history == history
     for plain, amp in zip(variables, amp_variables, strict=True):
         np.testing.assert_array_equal(plain, amp)
+
+
+@pytest.mark.parametrize("mode", MODES, ids=first_key)
+@pytest.mark.parametrize(
+    "arguments", [{}, {"inner_iters": 3}, {"norm": "per_variable"}]
+)
+def test_vanishing_perturbation_gives_the_numbers_of_plain_fit(arguments, mode):
+    history, variables = fit_noisy(lambda network: network, **mode)
+    amp_history, amp_variables = fit_noisy(
+        lambda network: amp_keras.AMPModel(network, **VANISHING, **arguments),
+        **mode,
+    )
+    # A graph's optimizer rewrites the two programs differently.
+    tolerance = 0.0 if "run_eagerly" in mode else 1e-6
+    for name in history:
+        np.testing.assert_allclose(
+            amp_history[name], history[name], rtol=tolerance
+        )
+    for plain, amp in zip(variables, amp_variables, strict=True):
+        np.testing.assert_allclose(plain, amp, rtol=0, atol=tolerance)
 
 
 def test_a_perturbation_changes_the_result():
@@ -251,29 +284,32 @@ def fit_mlp(compile_arguments, fit=None):
     return network.get_weights()
 
 
-@pytest.mark.parametrize(
-    "compile_arguments",
-    [{"run_eagerly": True}, {"jit_compile": True}, {"steps_per_execution": 3}],
-    ids=lambda arguments: next(iter(arguments)),
-)
+@pytest.mark.parametrize("compile_arguments", MODES[1:], ids=first_key)
 def test_every_mode_agrees_with_the_graph(compile_arguments):
     expected = fit_mlp({})
     for a, b in zip(expected, fit_mlp(compile_arguments), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
-@pytest.mark.parametrize("scale", [1024.0])
-def test_loss_scale_changes_nothing(scale):
-    def run(**arguments):
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_loss_scale_changes_nothing(dynamic):
+    def run(make_optimizer):
         x, y = networks.data()
         network = networks.plain_mlp()
         model = amp_keras.AMPModel(network, epsilon=10.0, inner_lr=0.1)
-        optimizer = keras.optimizers.SGD(0.1, **arguments)
-        model.compile(optimizer, networks.classifier_loss())
+        model.compile(make_optimizer(), networks.classifier_loss())
         model.fit(x, y, batch_size=16, epochs=2, verbose=0, shuffle=False)
         return network.get_weights()
 
-    for a, b in zip(run(), run(loss_scale_factor=scale), strict=True):
+    def scaled():
+        if dynamic:
+            return keras.optimizers.LossScaleOptimizer(
+                keras.optimizers.SGD(0.1), initial_scale=1024.0
+            )
+        return keras.optimizers.SGD(0.1, loss_scale_factor=1024.0)
+
+    unscaled = run(lambda: keras.optimizers.SGD(0.1))
+    for a, b in zip(unscaled, run(scaled), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
@@ -293,31 +329,64 @@ def test_overflow_under_dynamic_loss_scaling_skips_the_step():
     assert float(optimizer.dynamic_scale) == pytest.approx(5e37)
 
 
-def test_mixed_float16_trains():
-    keras.config.set_dtype_policy("mixed_float16")
-    x, y = networks.data()
-    model = amp_keras.AMPModel(networks.plain_mlp(), epsilon=0.05)
-    model.compile(keras.optimizers.SGD(0.1), networks.classifier_loss())
-    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
-    losses = model.fit(x, y, epochs=12, verbose=0).history["loss"]
-    assert losses[-1] < 0.5 * losses[0]
+@pytest.mark.parametrize(
+    "policy, tolerance",
+    [("mixed_float16", 2e-3), ("mixed_bfloat16", 2e-2), ("float16", 5e-3)],
+)
+def test_low_precision_follows_float32(policy, tolerance):
+    """The perturbation, of a step size that overflows float16, included."""
+
+    def network():
+        return keras.Sequential(
+            [
+                keras.Input((networks.FEATURES,)),
+                keras.layers.Dense(16, activation="tanh"),
+                keras.layers.Dense(3),
+            ]
+        )
+
+    start = network().get_weights()
+
+    def fit(policy, epsilon):
+        keras.config.set_dtype_policy(policy)
+        x, _ = networks.data()
+        trained = network()
+        trained.set_weights(start)
+        model = amp_keras.AMPModel(trained, epsilon=epsilon, inner_lr=1e6)
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        model.fit(x, x[:, :3], batch_size=16, verbose=0, shuffle=False)
+        return np.concatenate(
+            [w.numpy().astype("float32").ravel() for w in trained.weights]
+        )
+
+    expected = fit("float32", 0.5)
+    np.testing.assert_allclose(fit(policy, 0.5), expected, atol=tolerance)
+    assert np.max(np.abs(fit("float32", 0.0) - expected)) > 2 * tolerance
 
 
 class SquareRoot(keras.Model):
-    """Its loss at a weight of zero is finite, its gradient is not."""
+    """Outputs the square root of its weight."""
 
-    def __init__(self):
+    def __init__(self, start):
         super().__init__()
-        self.weight = self.add_weight(shape=(), initializer="zeros")
+        self.weight = self.add_weight(
+            shape=(), initializer=keras.initializers.Constant(start)
+        )
 
     def call(self, inputs):
         return keras.ops.sqrt(self.weight) + 0.0 * inputs
 
 
-def test_non_finite_ascent_stops_training_with_finite_weights():
-    network = SquareRoot()
-    model = amp_keras.AMPModel(network, epsilon=0.1)
-    model.compile(keras.optimizers.SGD(0.1), loss=lambda y_true, y_pred: y_pred)
+# At 0 the loss is finite and its gradient is not. At 0.25 the descent that
+# maximizes -sqrt(w) ends at a negative weight, where nothing is finite.
+@pytest.mark.parametrize("start, sign", [(0.0, 1.0), (0.25, -1.0)])
+@pytest.mark.parametrize("norm", [GLOBAL, PER_VARIABLE])
+def test_non_finite_step_stops_training_with_finite_weights(start, sign, norm):
+    network = SquareRoot(start)
+    model = amp_keras.AMPModel(network, epsilon=1.0, inner_iters=2, norm=norm)
+    model.compile(
+        keras.optimizers.SGD(0.1), loss=lambda y_true, y_pred: sign * y_pred
+    )
     history = model.fit(
         np.zeros((8, 1)),
         np.zeros((8, 1)),
@@ -327,7 +396,63 @@ def test_non_finite_ascent_stops_training_with_finite_weights():
     )
     assert len(history.epoch) == 1
     assert np.isnan(history.history["loss"][0])
-    assert float(network.weight) == 0.0
+    assert float(network.weight) == start
+
+
+OPTIMIZERS = {
+    "clipnorm": lambda: keras.optimizers.SGD(0.1, global_clipnorm=0.01),
+    "weight_decay": lambda: keras.optimizers.AdamW(0.1, weight_decay=0.5),
+    "ema": lambda: keras.optimizers.SGD(
+        0.1, use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=2
+    ),
+    "accumulation": lambda: keras.optimizers.SGD(
+        0.1, momentum=0.9, gradient_accumulation_steps=2
+    ),
+}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_optimizer_acts_once_at_the_restored_weights(optimizer):
+    """As if it were given the perturbed gradient by hand, also constraints."""
+    x, y = networks.data()
+
+    def network():
+        keras.utils.set_random_seed(0)
+        return keras.Sequential(
+            [
+                keras.Input((networks.FEATURES,)),
+                keras.layers.Dense(
+                    networks.CLASSES, kernel_constraint="unit_norm"
+                ),
+            ]
+        )
+
+    by_hand = network()
+    weights = by_hand.trainable_weights
+    optimizer_by_hand = OPTIMIZERS[optimizer]()
+    for _ in range(3):
+        with tf.GradientTape() as tape:
+            loss = networks.classifier_loss()(y, by_hand(x))
+        clean = tape.gradient(loss, [w.value for w in weights])
+        perturbation = project(
+            ascend([0.0 * g for g in clean], clean, 1.0), 0.3
+        )
+        substitution = zip(weights, map(tf.add, weights, perturbation))
+        substitution = list(substitution)
+        perturbed = [value for _, value in substitution]
+        with tf.GradientTape() as tape:
+            tape.watch(perturbed)
+            with keras.StatelessScope(substitution):
+                loss = networks.classifier_loss()(y, by_hand(x))
+        optimizer_by_hand.apply(tape.gradient(loss, perturbed), weights)
+
+    trained = network()
+    model = amp_keras.AMPModel(trained, epsilon=0.3)
+    model.compile(OPTIMIZERS[optimizer](), networks.classifier_loss())
+    for _ in range(3):
+        model.train_on_batch(x, y)
+    for a, b in zip(by_hand.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
 
 
 def test_all_variables_frozen_warns_as_keras_does():

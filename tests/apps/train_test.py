@@ -192,6 +192,7 @@ def test_weight_decay_leaves_out_biases_and_normalization():
         ("--norm=l1", "should be one of <global|per_variable>"),
         ("--epsilon=-1", "flag --epsilon=-1: -1.0 is not"),
         ("--epsilon=nan", "must be finite"),
+        ("--momentum=nan", "must be finite"),
         ("--epsilon=big", "flag --epsilon=big"),
         ("--inner_iters=1.5", "flag --inner_iters=1.5"),
         ("--epochs=0", "flag --epochs=0"),
@@ -249,7 +250,7 @@ def test_earlier_run_is_not_overwritten(tmp_path):
     "argument, message",
     [
         ("--batch_size=5000", "number of training examples, 1437"),
-        ("--train_examples=3", "--train_examples"),
+        ("--train_examples=1438", "--train_examples"),
         ("--validation_split=0.001", "--validation_split"),
     ],
 )
@@ -257,6 +258,26 @@ def test_impossible_split_is_refused(argument, message, tmp_path):
     output = tmp_path / "run"
     assert message in failure(argument, f"--output_dir={output}")
     assert not output.exists()
+
+
+def test_run_that_diverges_in_its_last_step_says_so(tmp_path):
+    message = failure(
+        "--learning_rate=1e30",
+        "--warmup_epochs=0",
+        "--epochs=1",
+        "--train_examples=64",
+        "--batch_size=64",
+        f"--output_dir={tmp_path / 'run'}",
+    )
+    assert "outputs are not finite" in message
+
+
+def test_train_examples_is_their_exact_number(tmp_path):
+    for number in (49, 1436, 1437):
+        data = train.load_data(
+            TrainingConfig(train_examples=number, batch_size=32)
+        )
+        assert len(data.train) == number
 
 
 def test_diverging_run_stops_and_says_so(tmp_path):

@@ -4,7 +4,6 @@ import keras
 import tensorflow as tf
 
 from amp_keras.perturbation import ascend
-from amp_keras.perturbation import l2_norm
 from amp_keras.perturbation import project
 
 
@@ -18,14 +17,12 @@ class TensorFlowTrainer:
 
     def train_step(self, data):
         x, y, sample_weight = batch = keras.utils.unpack_x_y_sample_weight(data)
-        if not self.built:
-            self(x)  # Creates the variables; its outputs are not used.
-        if not (self.epsilon and self.inner_iters and self.trainable_weights):
+        if not self._perturbs(x):
             return super().train_step(data)
 
         state = self._snapshot_state()
         loss, y_pred, gradients = self._clean_pass(batch)
-        perturbation = [tf.zeros_like(w) for w in self.trainable_weights]
+        perturbation = [_zero_perturbation(w) for w in self.trainable_weights]
         for _ in range(self.inner_iters):
             ascent = self._ascent_gradients(gradients)
             perturbation = ascend(perturbation, ascent, self.inner_lr)
@@ -33,10 +30,22 @@ class TensorFlowTrainer:
             gradients = self._perturbed_pass(batch, state, perturbation)
             self._check_substituted(ascent, gradients)
 
-        finite = tf.math.is_finite(l2_norm(perturbation))
+        finite = _all_finite([*perturbation, *gradients])
         self._track_loss(loss, x, finite)
         self._update_weights(gradients, finite)
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+
+    def _perturbs(self, x):
+        """Whether the perturbation of this step can be other than zero."""
+        if 0 in (self.epsilon, self.inner_lr, self.inner_iters):
+            return False
+        if not self._has_all_variables:
+            # Variables that only the clean pass created would be missing from
+            # the lists and the snapshot that this step is made of.
+            with keras.StatelessScope():
+                self(x)
+            self._has_all_variables = True
+        return bool(self.trainable_weights)
 
     def _snapshot_state(self):
         """Pairs each non-trainable variable with its value before the step.
@@ -56,13 +65,18 @@ class TensorFlowTrainer:
         return loss, y_pred, gradients
 
     def _perturbed_pass(self, batch, state, perturbation):
-        weights = [w + p for w, p in zip(self.trainable_weights, perturbation)]
+        weights = [
+            w + tf.cast(p, w.dtype)
+            for w, p in zip(self.trainable_weights, perturbation)
+        ]
         substitution = [*zip(self.trainable_weights, weights), *state]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
-            with keras.StatelessScope(substitution, collect_losses=True):
+            scope = keras.StatelessScope(substitution, collect_losses=True)
+            with scope:
                 loss, _ = self._forward(*batch)
             scaled_loss = self.optimizer.scale_loss(loss)
+        self._check_unassigned(scope, weights)
         return tape.gradient(scaled_loss, weights)
 
     def _forward(self, x, y, sample_weight):
@@ -82,11 +96,16 @@ class TensorFlowTrainer:
     def _ascent_gradients(self, gradients):
         """Returns the gradients of the mean loss over the global batch.
 
-        They are dense, freed of the optimizer's loss scale, and summed over
-        the replicas, whose losses Keras has divided by their number.
+        They are dense, in at least float32, freed of the optimizer's loss
+        scale, and summed over the replicas, whose losses Keras has divided by
+        their number. Variables that take their gradient for their new value
+        have none.
         """
         gradients = [
-            g if g is None else tf.convert_to_tensor(g) for g in gradients
+            None
+            if g is None or w.overwrite_with_gradient
+            else tf.cast(g, _perturbation_dtype(w))
+            for g, w in zip(gradients, self.trainable_weights)
         ]
         gradients = _sum_over_replicas(gradients)
         scale = self.optimizer.scale_loss(tf.ones(()))
@@ -109,6 +128,21 @@ class TensorFlowTrainer:
                 f"Received: variables {bypassed}"
             )
 
+    def _check_unassigned(self, scope, weights):
+        assigned = [
+            w.path
+            for w, value in zip(self.trainable_weights, weights)
+            if scope.get_current_value(w) is not value
+            and not w.overwrite_with_gradient
+        ]
+        if assigned:
+            raise ValueError(
+                "AMP cannot perturb a trainable variable that its layer "
+                "changes when it is called, as `SpectralNormalization` does. "
+                "Set `trainable=False` on that layer. "
+                f"Received: variables {assigned}"
+            )
+
     def _track_loss(self, loss, x, finite):
         loss *= tf.distribute.get_strategy().num_replicas_in_sync
         if not self._skips_non_finite_steps():
@@ -119,7 +153,7 @@ class TensorFlowTrainer:
         self._loss_tracker.update_state(loss, sample_weight=batch_size)
 
     def _update_weights(self, gradients, finite):
-        """Applies the gradients where the perturbation is finite.
+        """Applies the gradients if the step is finite.
 
         Otherwise a loss-scaling optimizer is given NaN, which makes it skip
         the step, and any other optimizer zeros.
@@ -130,6 +164,25 @@ class TensorFlowTrainer:
 
     def _skips_non_finite_steps(self):
         return isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
+
+
+def _perturbation_dtype(variable):
+    return keras.backend.result_type(variable.dtype, "float32")
+
+
+def _zero_perturbation(variable):
+    return tf.zeros(variable.shape, _perturbation_dtype(variable))
+
+
+def _all_finite(tensors):
+    """Whether all values are finite, on all replicas."""
+    finite = [
+        tf.reduce_all(tf.math.is_finite(tf.convert_to_tensor(t)))
+        for t in tensors
+        if t is not None
+    ]
+    broken = tf.cast(tf.logical_not(tf.reduce_all(finite)), tf.float32)
+    return tf.equal(_sum_over_replicas([broken])[0], 0.0)
 
 
 def _sum_over_replicas(tensors):
