@@ -188,7 +188,9 @@ def run(config, output_dir):
     except Exception:
         directory.remove_if_made()
         raise
-    directory.write_config(dataclasses.asdict(config))
+    directory.write_config(
+        {**dataclasses.asdict(config), "output_dir": str(output_dir)}
+    )
     history_file = keras.callbacks.CSVLogger(directory.path / "history.csv")
     network, history, seconds = train(config, data, [history_file])
     network.save(directory.path / "model.keras")
