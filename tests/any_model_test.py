@@ -1,7 +1,7 @@
 """One step of `AMPModel` on every kind of model, against brute force."""
 
 import keras
-import networks
+import kinds
 import numpy as np
 import pytest
 import reference
@@ -9,160 +9,6 @@ import tensorflow as tf
 from keras import layers
 
 import amp_keras
-
-BATCH = 12
-
-
-def features(seed=0, width=networks.FEATURES):
-    rng = np.random.default_rng(seed)
-    return rng.normal(size=(BATCH, width)).astype("float32")
-
-
-def tokens():
-    return np.random.default_rng(0).integers(1, 20, size=(BATCH, 5))
-
-
-def sequential():
-    return networks.plain_mlp(), features()
-
-
-def sequential_without_input():
-    network = keras.Sequential([layers.Dense(4), layers.Dense(2)])
-    return network, features()
-
-
-def two_inputs_two_outputs():
-    a, b = keras.Input((8,), name="a"), keras.Input((4,), name="b")
-    x = layers.Concatenate()([layers.Dense(6)(a), layers.Dense(6)(b)])
-    x = layers.Dropout(0.4, seed=3)(layers.ReLU()(x))
-    outputs = [layers.Dense(2)(x), layers.Dense(1)(x)]
-    return keras.Model([a, b], outputs), [features(), features(1, 4)]
-
-
-def dict_inputs():
-    inputs = {name: keras.Input((8,), name=name) for name in "ab"}
-    x = layers.Add()([layers.Dense(4)(inputs["a"]), inputs["b"][:, :4]])
-    return keras.Model(inputs, x), {"a": features(), "b": features(1)}
-
-
-class Subclassed(keras.Model):
-    """`add_loss`, Dropout, and a branch that is never used."""
-
-    def __init__(self):
-        super().__init__()
-        self.hidden = layers.Dense(6, activation="tanh")
-        self.dropout = layers.Dropout(0.3, seed=5)
-        self.out = layers.Dense(2)
-        self.unused = layers.Dense(2)
-        self.unused.build((None, 6))
-
-    def call(self, inputs, training=None):
-        x = self.dropout(self.hidden(inputs), training=training)
-        self.add_loss(0.1 * keras.ops.mean(keras.ops.square(x)))
-        return self.out(x)
-
-
-def subclassed():
-    return Subclassed(), features()
-
-
-class TakesNoTrainingArgument(keras.Model):
-    def __init__(self):
-        super().__init__()
-        self.dropout = layers.Dropout(0.5)
-        self.out = layers.Dense(2)
-
-    def call(self, inputs):
-        return self.out(self.dropout(inputs))
-
-
-def takes_no_training_argument():
-    return TakesNoTrainingArgument(), features()
-
-
-class OneHotTokens(keras.Model):
-    """Cannot be built on float inputs."""
-
-    def __init__(self):
-        super().__init__()
-        self.out = layers.Dense(2)
-
-    def call(self, inputs):
-        return self.out(keras.ops.mean(keras.ops.one_hot(inputs, 20), axis=1))
-
-
-def integers_only():
-    return OneHotTokens(), tokens()
-
-
-def embedding_with_mask():
-    network = keras.Sequential(
-        [
-            keras.Input((5,), dtype="int32"),
-            layers.Embedding(20, 4, mask_zero=True),
-            layers.LSTM(4),
-            layers.Dense(2),
-        ]
-    )
-    inputs = tokens()
-    inputs[:, 3:] = 0
-    return network, inputs
-
-
-def frozen_layer():
-    network = networks.plain_mlp()
-    network.layers[0].trainable = False
-    return network, features()
-
-
-def regularized():
-    network = keras.Sequential(
-        [
-            keras.Input((networks.FEATURES,)),
-            layers.Dense(
-                6, kernel_regularizer=keras.regularizers.L1L2(0.1, 1.0)
-            ),
-            layers.Dense(2, activity_regularizer="l2"),
-        ]
-    )
-    return network, features()
-
-
-def shared_layer():
-    inputs = keras.Input((networks.FEATURES,))
-    dense = layers.Dense(networks.FEATURES, activation="tanh")
-    return keras.Model(inputs, dense(dense(inputs))), features()
-
-
-def nested():
-    inner = keras.Sequential([layers.Dense(4), layers.BatchNormalization()])
-    inputs = keras.Input((networks.FEATURES,))
-    return keras.Model(inputs, layers.Dense(2)(inner(inputs))), features()
-
-
-def self_attention():
-    inputs = keras.Input((5,), dtype="int32")
-    x = layers.Embedding(20, 8)(inputs)
-    x = layers.Add()([x, layers.MultiHeadAttention(2, 4)(x, x)])
-    x = layers.GlobalAveragePooling1D()(layers.LayerNormalization()(x))
-    return keras.Model(inputs, layers.Dense(2)(x)), tokens()
-
-
-KINDS = [
-    sequential,
-    sequential_without_input,
-    two_inputs_two_outputs,
-    dict_inputs,
-    subclassed,
-    takes_no_training_argument,
-    integers_only,
-    embedding_with_mask,
-    frozen_layer,
-    regularized,
-    shared_layer,
-    nested,
-    self_attention,
-]
 
 
 def target_for(output):
@@ -192,7 +38,7 @@ def weighted_squares(network, x, y, sample_weight):
 @pytest.mark.parametrize(
     "norm, inner_iters", [("global", 1), ("per_variable", 2)]
 )
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", kinds.KINDS, ids=lambda kind: kind.__name__)
 def test_step_equals_brute_force(kind, norm, inner_iters):
     arguments = {
         "epsilon": 0.3,
@@ -203,7 +49,7 @@ def test_step_equals_brute_force(kind, norm, inner_iters):
     network, x = kind()
     x = keras.tree.map_structure(keras.ops.convert_to_tensor, x)
     y = [target_for(o) for o in keras.tree.flatten(forward(network, x))]
-    sample_weight = np.linspace(0.5, 2.0, BATCH).astype("float32")
+    sample_weight = np.linspace(0.5, 2.0, kinds.BATCH).astype("float32")
     start = [v.numpy() for v in network.variables]
 
     expected_loss = reference.amp_sgd_step(
@@ -225,31 +71,15 @@ def test_step_equals_brute_force(kind, norm, inner_iters):
         np.testing.assert_allclose(value, variable.numpy(), atol=2e-6)
 
 
-class BuildsLate(keras.Model):
-    """Counts its calls, and claims to be built before its layers are."""
-
-    def __init__(self):
-        super().__init__()
-        self.out = layers.Dense(2)
-        self.dropout = layers.Dropout(0.5, seed=1)
-        self.calls = self.add_weight(
-            shape=(), initializer="zeros", trainable=False
-        )
-        self.built = True
-
-    def call(self, inputs, training=None):
-        if training:
-            self.calls.assign_add(1.0)
-        return self.out(self.dropout(inputs, training=training))
-
-
-def builds_late():
-    return BuildsLate(), features()
-
-
 @pytest.mark.parametrize(
     "kind",
-    [sequential_without_input, subclassed, integers_only, nested, builds_late],
+    [
+        kinds.sequential_without_input,
+        kinds.subclassed,
+        kinds.integers_only,
+        kinds.nested,
+        kinds.builds_late,
+    ],
     ids=lambda kind: kind.__name__,
 )
 @pytest.mark.parametrize("mode", ["graph", "run_eagerly", "jit_compile"])
@@ -266,7 +96,7 @@ def test_model_that_fit_must_build_is_trained_as_one_built_before(kind, mode):
             **({} if mode == "graph" else {mode: True}),
         )
         for _ in range(2):
-            model.train_on_batch(x, np.ones((BATCH, 2)))
+            model.train_on_batch(x, np.ones((kinds.BATCH, 2)))
         return [v.numpy() for v in network.variables]
 
     for a, b in zip(fit(True), fit(False), strict=True):
@@ -275,7 +105,7 @@ def test_model_that_fit_must_build_is_trained_as_one_built_before(kind, mode):
 
 def test_class_weights_count_in_every_pass():
     """A class of weight zero is as good as absent."""
-    x, y = features(), np.arange(BATCH) % 2
+    x, y = kinds.features(), np.arange(kinds.BATCH) % 2
     start = keras.Sequential([keras.Input((8,)), layers.Dense(2)]).get_weights()
 
     def fit(x, y, **arguments):
@@ -286,7 +116,7 @@ def test_class_weights_count_in_every_pass():
             from_logits=True, reduction="sum"
         )
         model.compile(keras.optimizers.SGD(0.1), loss)
-        model.fit(x, y, batch_size=BATCH, verbose=0, **arguments)
+        model.fit(x, y, batch_size=kinds.BATCH, verbose=0, **arguments)
         return network.get_weights()
 
     weighted = fit(x, y, class_weight={0: 1.0, 1: 0.0})
@@ -304,10 +134,10 @@ class OwnLoss(amp_keras.AMPModel):
 def test_loss_of_a_subclass_counts_in_every_pass():
     def step(cls, loss):
         keras.utils.set_random_seed(0)
-        network, x = sequential_without_input()
+        network, x = kinds.sequential_without_input()
         model = cls(network, epsilon=0.3)
         model.compile(keras.optimizers.SGD(0.1), loss=loss)
-        model.train_on_batch(x, np.ones((BATCH, 2), "float32"))
+        model.train_on_batch(x, np.ones((kinds.BATCH, 2), "float32"))
         return network.get_weights()
 
     expected = step(amp_keras.AMPModel, "mae")
@@ -329,7 +159,7 @@ def test_mask_of_the_outputs_reaches_the_loss():
         )
         model = amp_keras.AMPModel(network, epsilon=0.3)
         model.compile(keras.optimizers.SGD(0.1), loss="mse")
-        inputs, targets = tokens(), np.ones((BATCH, 5, 1))
+        inputs, targets = kinds.tokens(), np.ones((kinds.BATCH, 5, 1))
         inputs[:, 3:], targets[:, 3:] = 0, masked_target
         model.train_on_batch(inputs, targets)
         return network.get_weights()
@@ -352,9 +182,9 @@ class OwnMetric(keras.Model):
 def test_metric_that_the_model_owns_is_reported_once_a_step():
     model = amp_keras.AMPModel(OwnMetric(), epsilon=0.1)
     model.compile(keras.optimizers.SGD(0.1), loss="mse")
-    x = features()
+    x = kinds.features()
     history = model.fit(
-        x, np.ones((BATCH, 2)), batch_size=5, epochs=2, verbose=0
+        x, np.ones((kinds.BATCH, 2)), batch_size=5, epochs=2, verbose=0
     ).history
     assert history["size"] == [4.0, 4.0]  # Of batches of 5, 5 and 2.
 
@@ -364,7 +194,7 @@ def test_scales_of_float8_layers_are_not_perturbed():
     network.quantize("float8")
     model = amp_keras.AMPModel(network, epsilon=0.5)
     model.compile(keras.optimizers.SGD(0.1), loss="mse")
-    model.train_on_batch(features(width=16), np.ones((BATCH, 16)))
+    model.train_on_batch(kinds.features(width=16), np.ones((kinds.BATCH, 16)))
     gradients = [tf.ones(w.shape) for w in network.trainable_weights]
     ascent = model._ascent_gradients(gradients)
     perturbed = [
@@ -392,7 +222,7 @@ def test_variable_that_cannot_be_perturbed_is_named():
     model = amp_keras.AMPModel(network, epsilon=0.1)
     model.compile(keras.optimizers.SGD(0.1), loss="mse")
     with pytest.raises(ValueError, match="Received: variables .*bypass/scale"):
-        model.train_on_batch(features(), np.zeros((BATCH, 2)))
+        model.train_on_batch(kinds.features(), np.zeros((kinds.BATCH, 2)))
 
 
 def test_variable_that_its_layer_assigns_is_named():
@@ -402,4 +232,4 @@ def test_variable_that_its_layer_assigns_is_named():
     model = amp_keras.AMPModel(network, epsilon=0.1)
     model.compile(keras.optimizers.SGD(0.1), loss="mse")
     with pytest.raises(ValueError, match="SpectralNormalization.*kernel"):
-        model.train_on_batch(features(), np.zeros((BATCH, 2)))
+        model.train_on_batch(kinds.features(), np.zeros((kinds.BATCH, 2)))

@@ -19,6 +19,8 @@ import tempfile
 ROOT = pathlib.Path(__file__).parents[1]
 TESTS = (
     "tests/train_step_test.py",
+    "tests/plain_fit_test.py",
+    "tests/precision_test.py",
     "tests/any_model_test.py",
     "tests/amp_model_test.py",
 )
