@@ -78,8 +78,8 @@ class RunDirectory:
     def write_curves(self, history, metrics):
         """Draws `curves.png`: loss and accuracy by epoch, and on the test set.
 
-        The training curves of a step's loss include the regularizers' share;
-        they are averages over an epoch in which the weights changed.
+        Training values are averages over an epoch, during which the weights
+        changed and images were augmented.
         """
         figure = matplotlib.figure.Figure(figsize=(10, 4), layout="constrained")
         figure.suptitle(self.path.name)

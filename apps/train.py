@@ -254,7 +254,7 @@ def _method(config):
 
 def _default_path(config):
     method = f"amp-{config.norm}-{config.epsilon:g}"
-    if not (config.epsilon and config.inner_iters):
+    if 0 in (config.epsilon, config.inner_lr, config.inner_iters):
         method = "erm"
     return (
         f"runs/{config.dataset}-{config.model}-{method}-"

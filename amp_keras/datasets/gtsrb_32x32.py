@@ -8,6 +8,7 @@ from amp_keras.datasets import tfds_reader
 from amp_keras.datasets.gtsrb.gtsrb_dataset_builder import ARCHIVES
 from amp_keras.datasets.gtsrb.gtsrb_dataset_builder import BASE_URL
 from amp_keras.datasets.gtsrb.gtsrb_dataset_builder import Builder
+from amp_keras.datasets.image_data import DatasetError
 from amp_keras.datasets.image_data import ImageData
 from amp_keras.datasets.image_data import Split
 
@@ -42,13 +43,9 @@ def load(data_dir=None, manual_dir=None):
         Stallkamp et al., "Man vs. computer: Benchmarking machine learning
         algorithms for traffic sign recognition", Neural Networks 32, 2012.
     """
-    manual_dir = manual_dir or os.path.join(
-        os.path.expanduser(data_dir or tfds_reader.DATA_DIR), _MANUAL_SUBDIR
-    )
     with tfds_reader.readable_errors("gtsrb", data_dir):
         builder = Builder(data_dir=data_dir)
-        url = None if _holds_archives(manual_dir) else BASE_URL
-        tfds_reader.prepare(builder, url, manual_dir)
+        _prepare(builder, data_dir, manual_dir)
         train, test = (
             tfds_reader.read(builder, split, _example)
             for split in ("train", "test")
@@ -64,10 +61,20 @@ def load(data_dir=None, manual_dir=None):
     )
 
 
-def _holds_archives(folder):
-    return any(
+def _prepare(builder, data_dir, manual_dir):
+    """Prepares from `manual_dir`, which must then be right, or downloads."""
+    folder = manual_dir or os.path.join(
+        os.path.expanduser(data_dir or tfds_reader.DATA_DIR), _MANUAL_SUBDIR
+    )
+    holds_archives = any(
         os.path.exists(os.path.join(folder, name)) for name in ARCHIVES.values()
     )
+    if manual_dir and not holds_archives and not builder.is_prepared():
+        raise DatasetError(
+            f"it is not prepared there, and {manual_dir} holds none of "
+            f"{', '.join(ARCHIVES.values())}"
+        )
+    tfds_reader.prepare(builder, None if holds_archives else BASE_URL, folder)
 
 
 def _example(example):

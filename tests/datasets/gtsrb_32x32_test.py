@@ -69,6 +69,13 @@ def test_missing_archive_is_named(tmp_path, manual_dir):
         datasets.load("gtsrb", str(tmp_path / "data"), str(manual_dir))
 
 
+def test_folder_without_archives_is_named(tmp_path):
+    with pytest.raises(datasets.DatasetError) as error:
+        datasets.load("gtsrb", str(tmp_path / "data"), str(tmp_path))
+    message = f"{tmp_path} holds none of GTSRB_Final_Training_Images.zip"
+    assert message in str(error.value)
+
+
 def test_signs_of_another_size_are_resized_without_their_border():
     image = np.zeros((50, 60, 3), "uint8")
     image[10:31, 20:51] = (200, 100, 50)
