@@ -8,6 +8,7 @@ import shlex
 import sys
 
 import matplotlib.figure
+from matplotlib import ticker
 
 import amp_keras
 
@@ -99,8 +100,13 @@ def _draw_curve(axes, history, measure, test_value):
             axes.plot(epochs, history[key], marker=".", label=label)
     axes.axhline(test_value, color="gray", linestyle="--", label="test, at end")
     axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     axes.set_ylabel(measure)
-    axes.set_yscale("log" if measure == "loss" else "linear")
+    if measure == "loss" and max(history["loss"]) > 10 * min(history["loss"]):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(ticker.NullFormatter())
     axes.grid(alpha=0.3)
     axes.legend()
 
