@@ -45,7 +45,7 @@ ALLOWED = {
         "numpy",
         "sklearn",
     },
-    "benchmarks": {"absl", "keras", "training"},
+    "benchmarks": {"absl", "amp_keras", "keras", "numpy", "training"},
 }
 
 
