@@ -97,10 +97,14 @@ class SquareRoot(keras.Model):
 # At 0 the loss is finite and its gradient is not. At 0.25 the descent that
 # maximizes -sqrt(w) ends at a negative weight, where nothing is finite.
 @pytest.mark.parametrize("start, sign", [(0.0, 1.0), (0.25, -1.0)])
-@pytest.mark.parametrize("norm", ["global", "per_variable"])
-def test_non_finite_step_stops_training_with_finite_weights(start, sign, norm):
+@pytest.mark.parametrize(
+    "arguments", [{}, {"inner_iters": 2}, {"norm": "per_variable"}]
+)
+def test_non_finite_step_stops_training_with_finite_weights(
+    start, sign, arguments
+):
     network = SquareRoot(start)
-    model = amp_keras.AMPModel(network, epsilon=1.0, inner_iters=2, norm=norm)
+    model = amp_keras.AMPModel(network, epsilon=1.0, **arguments)
     model.compile(
         keras.optimizers.SGD(0.1), loss=lambda y_true, y_pred: sign * y_pred
     )
