@@ -104,7 +104,7 @@ class TensorFlowTrainer:
         gradients = [
             None
             if g is None or w.overwrite_with_gradient
-            else tf.cast(g, _perturbation_dtype(w))
+            else tf.cast(tf.convert_to_tensor(g), _perturbation_dtype(w))
             for g, w in zip(gradients, self.trainable_weights)
         ]
         gradients = _sum_over_replicas(gradients)
