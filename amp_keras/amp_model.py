@@ -2,19 +2,25 @@
 
 import math
 import numbers
+import re
 
 import keras
 
 from amp_keras.perturbation import NORMS
 
-if keras.config.backend() == "tensorflow":
+_BACKEND = keras.config.backend()
+if _BACKEND == "tensorflow":
     from amp_keras.backend.tensorflow.trainer import (
         TensorFlowTrainer as Trainer,
     )
+elif _BACKEND == "jax":
+    from amp_keras.backend.jax.trainer import JAXTrainer as Trainer
+elif _BACKEND == "torch":
+    from amp_keras.backend.torch.trainer import TorchTrainer as Trainer
 else:
     raise ImportError(
-        "amp_keras runs on the TensorFlow backend of Keras. "
-        f"Received: KERAS_BACKEND={keras.config.backend()}"
+        "amp_keras runs on the TensorFlow, JAX and PyTorch backends of Keras. "
+        f"Received: KERAS_BACKEND={_BACKEND}"
     )
 
 
@@ -78,14 +84,36 @@ class AMPModel(Trainer, keras.Model):
             `epsilon` for each variable, as in the authors' released code, to
             which their published values of `epsilon` belong. Defaults to
             `"global"`.
+        perturb: Which trainable variables the perturbation moves: a function
+            of a `keras.Variable` that returns a bool, or a regular expression
+            to be found in its `path`. `"kernel|embeddings"`, say, leaves out
+            biases and normalization. Defaults to `None`: all of them.
+        synchronize_perturbation: Bool, whether replicas share the
+            perturbation that raises the loss of the global batch, as a single
+            device would. `False` gives each replica one for its own part of
+            the batch ("m-sharpness"; `tf.distribute.MirroredStrategy` only).
+            Defaults to `True`.
+        log_perturbation: Bool, whether `fit()` also reports, as metrics of the
+            training batches, `perturbed_loss`, the loss at the last perturbed
+            weights; `sharpness`, its excess over the loss at the weights;
+            `perturbation_norm`, the L2 norm over all variables; and
+            `perturbation_clipped`, the share of steps (with
+            `norm="per_variable"`, of variables and steps) in which the last
+            ascent left the ball. They cost no pass. Defaults to `False`.
         name: String, the name of the model. Defaults to `None`: chosen by
             Keras.
 
     Attributes:
         model: The wrapped model. It shares its weights with this one and can
             be saved, exported or served alone.
-        epsilon, inner_lr, inner_iters, norm: The arguments, read-only: a
-            compiled training step has them built in.
+        epsilon: Float, the radius. It can be set at any time, also during
+            `fit()` (see `amp_keras.callbacks.EpsilonScheduler`), without
+            compiling the training step anew, unless it changes between 0 and
+            a positive value. It is a float32 variable of the model, saved
+            with its weights.
+        inner_lr, inner_iters, norm, perturb, synchronize_perturbation,
+            log_perturbation: The arguments, read-only: a compiled training
+            step has them built in.
 
     Raises:
         ValueError: If an argument is not of the kind described above.
@@ -103,6 +131,9 @@ class AMPModel(Trainer, keras.Model):
         inner_lr=1.0,
         inner_iters=1,
         norm="global",
+        perturb=None,
+        synchronize_perturbation=True,
+        log_perturbation=False,
         name=None,
     ):
         _check_model(model)
@@ -113,13 +144,26 @@ class AMPModel(Trainer, keras.Model):
             raise ValueError(
                 f"`norm` must be one of {NORMS}. Received: norm={norm}"
             )
+        _check_perturb(perturb)
+        self._check_strategy()
         # The wrapped model casts its inputs itself.
         super().__init__(name=name, dtype=model.dtype_policy, autocast=False)
         self.model = model
-        self._epsilon = float(epsilon)
+        self._epsilon = self.add_weight(
+            name="epsilon",
+            initializer=keras.initializers.Constant(epsilon),
+            dtype="float32",
+            trainable=False,
+            autocast=False,
+        )
         self._inner_lr = float(inner_lr)
         self._inner_iters = int(inner_iters)
         self._norm = norm
+        self._perturb = perturb
+        self._synchronize_perturbation = bool(synchronize_perturbation)
+        self._log_perturbation = bool(log_perturbation)
+        self._perturbation_metrics = self._make_perturbation_metrics()
+        self._has_perturbation = 0 not in (epsilon, inner_lr, inner_iters)
         # `fit()` asks it of the outermost model, but means the wrapped one.
         self._call_has_training_arg = model._call_has_training_arg
         self.supports_masking = True
@@ -130,7 +174,17 @@ class AMPModel(Trainer, keras.Model):
 
     @property
     def epsilon(self):
-        return self._epsilon
+        # During `fit()` on JAX the values are elsewhere until this is called.
+        getattr(self, "jax_state_sync", lambda: None)()
+        value = keras.ops.convert_to_numpy(self._epsilon.value)
+        return float(str(value))  # 0.1 and not 0.10000000149.
+
+    @epsilon.setter
+    def epsilon(self, value):
+        _check_non_negative_float("epsilon", value)
+        self._epsilon.assign(value)
+        if self.train_function is not None:
+            self.make_train_function()
 
     @property
     def inner_lr(self):
@@ -143,6 +197,18 @@ class AMPModel(Trainer, keras.Model):
     @property
     def norm(self):
         return self._norm
+
+    @property
+    def perturb(self):
+        return self._perturb
+
+    @property
+    def synchronize_perturbation(self):
+        return self._synchronize_perturbation
+
+    @property
+    def log_perturbation(self):
+        return self._log_perturbation
 
     def build(self, input_shape):
         if self.model.built:
@@ -176,14 +242,20 @@ class AMPModel(Trainer, keras.Model):
             "inner_lr": self.inner_lr,
             "inner_iters": self.inner_iters,
             "norm": self.norm,
+            "perturb": keras.saving.serialize_keras_object(self.perturb),
+            "synchronize_perturbation": self.synchronize_perturbation,
+            "log_perturbation": self.log_perturbation,
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        model = keras.saving.deserialize_keras_object(
-            config["model"], custom_objects=custom_objects
-        )
-        return cls(**{**config, "model": model})
+        objects = {
+            name: keras.saving.deserialize_keras_object(
+                config.get(name), custom_objects=custom_objects
+            )
+            for name in ("model", "perturb")
+        }
+        return cls(**{**config, **objects})
 
 
 _METHODS_OF_THE_WRAPPER = (
@@ -208,6 +280,18 @@ def _check_model(model):
                 "would replace; define it on a subclass of `AMPModel`. "
                 f"Received: model={model} (of type {type(model)})"
             )
+
+
+def _check_perturb(perturb):
+    if perturb is None or callable(perturb):
+        return
+    try:
+        re.compile(perturb)
+    except (re.error, TypeError) as error:
+        raise ValueError(
+            "`perturb` must be None, a function of a variable or a regular "
+            f"expression. Received: perturb={perturb} ({error})"
+        ) from error
 
 
 def _check_non_negative_float(name, value):

@@ -42,7 +42,7 @@ def project(perturbation, epsilon, norm="global"):
 
     Args:
         perturbation: List of tensors, one for each variable.
-        epsilon: Float, the radius.
+        epsilon: Float or scalar tensor, the radius.
         norm: `"global"` for one ball over all variables together, or
             `"per_variable"` for a ball of radius `epsilon` for each variable.
             Defaults to `"global"`.
@@ -57,6 +57,23 @@ def project(perturbation, epsilon, norm="global"):
         return [_scale(p, _shrinkage([p], epsilon)) for p in perturbation]
     shrinkage = _shrinkage(perturbation, epsilon)
     return [_scale(p, shrinkage) for p in perturbation]
+
+
+def clipped_share(ascended, epsilon, norm="global"):
+    """Returns the share of the balls that a perturbation has left.
+
+    Args:
+        ascended: List of tensors, a perturbation before its projection.
+        epsilon: Float or scalar tensor, the radius.
+        norm: As in `project`. With `"global"` there is one ball, and the share
+            is 0 or 1.
+
+    Returns:
+        A float32 scalar: the share of balls in which `project` shortens it.
+    """
+    groups = [[p] for p in ascended] if norm == "per_variable" else [ascended]
+    norms = ops.stack([l2_norm(group) for group in groups])
+    return ops.mean(ops.cast(norms > epsilon, "float32"))
 
 
 def l2_norm(tensors):

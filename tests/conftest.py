@@ -1,14 +1,22 @@
-"""Settings for all tests, made before TensorFlow starts."""
+"""Settings for all tests, made before the backend starts."""
+
+import os
+
+# Two devices to place replicas on, before JAX is imported.
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
 
 import keras
 import pytest
-import tensorflow as tf
 
-# Two devices to place replicas on.
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0],
-    [tf.config.LogicalDeviceConfiguration()] * 2,
-)
+BACKEND = keras.config.backend()
+
+if BACKEND == "tensorflow":
+    import tensorflow as tf
+
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0],
+        [tf.config.LogicalDeviceConfiguration()] * 2,
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,30 @@ from keras import layers
 FEATURES, CLASSES, EXAMPLES = 8, 3, 48
 
 
+# The ways to run a step that the active backend has, as arguments of
+# `compile()`. Compiling with torch takes minutes and is left to `slow` tests.
+MODES = {
+    "tensorflow": [
+        {},
+        {"run_eagerly": True},
+        {"jit_compile": True},
+        {"steps_per_execution": 2},
+    ],
+    "jax": [{}, {"run_eagerly": True}, {"steps_per_execution": 2}],
+    "torch": [{}],
+}[keras.config.backend()]
+
+
+# JAX has float64 only where the whole process is set to it.
+DTYPES = ["float16", "bfloat16"] + (
+    [] if keras.config.backend() == "jax" else ["float64"]
+)
+
+
+def first_key(arguments):
+    return next(iter(arguments), "default")
+
+
 def data(seed=0):
     """Features and labels with something to learn."""
     rng = np.random.default_rng(seed)

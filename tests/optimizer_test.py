@@ -1,10 +1,10 @@
 """Clipping, decay, averages, accumulation and constraints act once."""
 
+import gradients
 import keras
 import networks
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import amp_keras
 from amp_keras.perturbation import ascend
@@ -41,21 +41,24 @@ def test_optimizer_acts_once_at_the_restored_weights(optimizer):
     by_hand = network()
     weights = by_hand.trainable_weights
     optimizer_by_hand = OPTIMIZERS[optimizer]()
-    for _ in range(3):
-        with tf.GradientTape() as tape:
-            loss = networks.classifier_loss()(y, by_hand(x))
-        clean = tape.gradient(loss, [w.value for w in weights])
-        perturbation = project(
-            ascend([0.0 * g for g in clean], clean, 1.0), 0.3
+
+    def gradients_at(values):
+        start = [w.numpy() for w in weights]
+        for weight, value in zip(weights, values, strict=True):
+            weight.assign(value)
+        _, result = gradients.loss_and_gradients(
+            by_hand, lambda: networks.classifier_loss()(y, by_hand(x))
         )
-        substitution = zip(weights, map(tf.add, weights, perturbation))
-        substitution = list(substitution)
-        perturbed = [value for _, value in substitution]
-        with tf.GradientTape() as tape:
-            tape.watch(perturbed)
-            with keras.StatelessScope(substitution):
-                loss = networks.classifier_loss()(y, by_hand(x))
-        optimizer_by_hand.apply(tape.gradient(loss, perturbed), weights)
+        for weight, value in zip(weights, start, strict=True):
+            weight.assign(value)
+        return [keras.ops.convert_to_tensor(g) for g in result]
+
+    for _ in range(3):
+        clean = gradients_at(weights)
+        zeros = [0.0 * g for g in clean]
+        perturbation = project(ascend(zeros, clean, 1.0), 0.3)
+        perturbed = [w + p for w, p in zip(weights, perturbation)]
+        optimizer_by_hand.apply(gradients_at(perturbed), weights)
 
     trained = network()
     model = amp_keras.AMPModel(trained, epsilon=0.3)

@@ -1,4 +1,5 @@
 import keras
+import networks
 import numpy as np
 import pytest
 
@@ -69,7 +70,7 @@ def test_project_reaches_the_sphere_at_any_scale(scale, norm):
     np.testing.assert_allclose(result, epsilon * direction, rtol=1e-5)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+@pytest.mark.parametrize("dtype", networks.DTYPES)
 def test_project_computes_norms_in_float32_and_keeps_the_dtype(dtype):
     # In float16 the sum of squares, 1e6, would overflow.
     (result,) = project(arrays(np.full(100, 100.0), dtype=dtype), 10.0)

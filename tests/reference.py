@@ -1,7 +1,7 @@
 """One AMP step by brute force: assignments to the weights of a copy."""
 
+import gradients
 import numpy as np
-import tensorflow as tf
 
 
 def amp_sgd_step(network, loss_fn, epsilon, inner_lr, inner_iters, norm, lr):
@@ -14,29 +14,18 @@ def amp_sgd_step(network, loss_fn, epsilon, inner_lr, inner_iters, norm, lr):
     weights = network.trainable_variables
     start = [w.numpy() for w in weights]
     others = [v.numpy() for v in network.non_trainable_variables]
-    loss, gradients = _loss_and_gradients(loss_fn, weights)
+    loss, ascent = gradients.loss_and_gradients(network, loss_fn)
     after_clean = [v.numpy() for v in network.non_trainable_variables]
     perturbation = [np.zeros_like(s) for s in start]
     for _ in range(inner_iters):
-        perturbation = [
-            p + inner_lr * g for p, g in zip(perturbation, gradients)
-        ]
+        perturbation = [p + inner_lr * g for p, g in zip(perturbation, ascent)]
         perturbation = _project(perturbation, epsilon, norm)
         _assign(weights, [s + p for s, p in zip(start, perturbation)])
         _assign(network.non_trainable_variables, others)
-        _, gradients = _loss_and_gradients(loss_fn, weights)
-    _assign(weights, [s - lr * g for s, g in zip(start, gradients)])
+        _, ascent = gradients.loss_and_gradients(network, loss_fn)
+    _assign(weights, [s - lr * g for s, g in zip(start, ascent)])
     _assign(network.non_trainable_variables, after_clean)
     return loss
-
-
-def _loss_and_gradients(loss_fn, weights):
-    with tf.GradientTape() as tape:
-        loss = loss_fn()
-    gradients = tape.gradient(
-        loss, [w.value for w in weights], unconnected_gradients="zero"
-    )
-    return float(loss), [tf.convert_to_tensor(g).numpy() for g in gradients]
 
 
 def _project(perturbation, epsilon, norm):

@@ -1,0 +1,95 @@
+"""The training step of AMP with `jax.grad`."""
+
+import itertools
+
+import jax
+import keras
+
+from amp_keras.trainer import AMPTrainer
+
+
+class JAXTrainer(AMPTrainer):
+    """`AMPTrainer` on the JAX backend.
+
+    The state that Keras passes to the step is put in the place of the
+    variables by a `keras.StatelessScope`, in which the step reads and assigns
+    them as it does on the other backends.
+    """
+
+    def train_step(self, state, data):
+        self._check_synchronized()
+        if not self._perturbs():
+            logs, state = super().train_step(state, data)
+            return self._logs_without_perturbation(logs), state
+        variables = self._state_variables()
+        values = zip(itertools.chain(*variables), itertools.chain(*state))
+        with keras.StatelessScope(values) as scope:
+            logs = self._amp_step(data)
+        return logs, tuple(
+            [scope.get_current_value(v) for v in group] for group in variables
+        )
+
+    def _state_variables(self):
+        """The lists of variables whose values Keras passes to the step."""
+        return (
+            self.trainable_variables,
+            self.non_trainable_variables,
+            self.optimizer.variables,
+            self.metrics_variables,
+        )
+
+    def _snapshot_state(self):
+        _, *others = self._state_variables()
+        return [(v, v.value) for v in itertools.chain(*others)]
+
+    def _clean_pass(self, batch):
+        state = self._snapshot_state()
+
+        def scaled_loss(weights):
+            with self._substituted(weights, state) as scope:
+                loss, y_pred = self._forward(*batch)
+            updated = [scope.get_current_value(v) for v, _ in state]
+            return self.optimizer.scale_loss(loss), (loss, y_pred, updated)
+
+        weights = [w.value for w in self.trainable_weights]
+        gradients, (loss, y_pred, updated) = _gradients(scaled_loss, weights)
+        for (variable, _), value in zip(state, updated):
+            variable.assign(value)
+        return loss, y_pred, gradients
+
+    def _perturbed_pass(self, batch, state, perturbation):
+        def scaled_loss(weights):
+            with self._substituted(weights, state):
+                loss, _ = self._forward(*batch)
+            return self.optimizer.scale_loss(loss), loss
+
+        weights = self._perturbed_values(perturbation)
+        gradients, loss = _gradients(scaled_loss, weights)
+        return loss, gradients
+
+    def _apply_gradients(self, gradients):
+        """Updates weights and optimizer, whose conditionals are stateless."""
+        optimizer_variables = self.optimizer.variables
+        weights, state = self.optimizer.stateless_apply(
+            [v.value for v in optimizer_variables],
+            gradients,
+            [w.value for w in self.trainable_weights],
+        )
+        for variable, value in zip(self.trainable_weights, weights):
+            variable.assign(value)
+        for variable, value in zip(optimizer_variables, state):
+            variable.assign(value)
+
+    def _check_synchronized(self):
+        distribution = keras.distribution.distribution()
+        if distribution is not None and not self.synchronize_perturbation:
+            raise ValueError(
+                "On the JAX backend a step sees the whole batch at once, and "
+                "replicas have one perturbation. For one on each replica use "
+                "`tf.distribute.MirroredStrategy`. "
+                "Received: synchronize_perturbation=False"
+            )
+
+
+def _gradients(function, weights):
+    return jax.grad(function, has_aux=True)(weights)

@@ -1,0 +1,53 @@
+"""The training step of AMP with `torch.autograd.grad`."""
+
+import contextlib
+
+import torch
+
+from amp_keras.trainer import AMPTrainer
+
+
+class TorchTrainer(AMPTrainer):
+    """`AMPTrainer` on the PyTorch backend."""
+
+    def train_step(self, data):
+        if not self._perturbs():
+            logs = super().train_step(data)
+            return self._logs_without_perturbation(logs)
+        return self._amp_step(data)
+
+    def _snapshot_state(self):
+        """Also has torch's own generators, from which Dropout may draw."""
+        values = [(v, v.value.clone()) for v in self.non_trainable_variables]
+        return values, torch.get_rng_state(), torch.cuda.get_rng_state_all()
+
+    def _clean_pass(self, batch):
+        loss, y_pred = self._forward(*batch)
+        weights = [w.value for w in self.trainable_weights]
+        scaled_loss = self.optimizer.scale_loss(loss)
+        return loss.detach(), y_pred, _gradients(scaled_loss, weights)
+
+    def _perturbed_pass(self, batch, state, perturbation):
+        values, *noise = state
+        weights = self._perturbed_values(perturbation)
+        with _noise_from(*noise), self._substituted(weights, values):
+            loss, _ = self._forward(*batch)
+        scaled_loss = self.optimizer.scale_loss(loss)
+        return loss.detach(), _gradients(scaled_loss, weights)
+
+    def _apply_gradients(self, gradients):
+        with torch.no_grad():
+            self.optimizer.apply(gradients, self.trainable_weights)
+
+
+@contextlib.contextmanager
+def _noise_from(cpu_state, cuda_states):
+    """A scope in which torch draws as it did from these states on."""
+    with torch.random.fork_rng(devices=range(len(cuda_states))):
+        torch.set_rng_state(cpu_state)
+        torch.cuda.set_rng_state_all(cuda_states)
+        yield
+
+
+def _gradients(loss, weights):
+    return torch.autograd.grad(loss, weights, allow_unused=True)
