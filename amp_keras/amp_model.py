@@ -176,7 +176,7 @@ class AMPModel(Trainer, keras.Model):
     def epsilon(self):
         # During `fit()` on JAX the values are elsewhere until this is called.
         getattr(self, "jax_state_sync", lambda: None)()
-        value = keras.ops.convert_to_numpy(self._epsilon.value)
+        value = self._epsilon.numpy()
         return float(str(value))  # 0.1 and not 0.10000000149.
 
     @epsilon.setter

@@ -7,6 +7,7 @@ import platform
 import shlex
 import sys
 
+import keras
 import matplotlib.figure
 from matplotlib import ticker
 
@@ -66,10 +67,18 @@ class RunDirectory:
         versions = {
             "python": platform.python_version(),
             "amp-keras": amp_keras.__version__,
-            **{name: importlib.metadata.version(name) for name in _PACKAGES},
+            **{
+                name: importlib.metadata.version(name)
+                for name in sorted({*_PACKAGES, keras.config.backend()})
+            },
         }
         command = shlex.join(["python", *sys.argv])
-        config = {**flags, "command": command, "versions": versions}
+        config = {
+            **flags,
+            "backend": keras.config.backend(),
+            "command": command,
+            "versions": versions,
+        }
         self._write_json("config.json", config)
 
     def write_metrics(self, metrics):

@@ -8,6 +8,13 @@ python apps/train.py --dataset=cifar10 --model=resnet20 --epsilon=0
 The second is plain training (ERM), the baseline. Each run leaves a folder with
 the trained network, its measures on the test set, learning curves and the
 configuration. `--dataset=digits`, the default, needs no download.
+
+On two machines, JAX trains one network on the devices of both:
+
+```
+KERAS_BACKEND=jax python apps/train.py --coordinator_address=HOST0:1234 \
+    --num_processes=2 --process_id=0    # and --process_id=1 on the other
+```
 """
 
 import dataclasses
@@ -15,11 +22,13 @@ import math
 import pathlib
 import sys
 
+import distribution
 import keras
 from absl import app
 from absl import flags
 from absl import logging
 from default_epsilon import default_epsilon
+from distribution import DistributionError
 from run_directory import OutputError
 from run_directory import RunDirectory
 from run_directory import next_free
@@ -130,6 +139,32 @@ flags.DEFINE_enum(
     ("auto", "true", "false"),
     "Compile the training step with XLA; auto does so on a GPU.",
 )
+flags.DEFINE_enum(
+    "distribution",
+    _DEFAULT.distribution,
+    distribution.NAMES,
+    "Devices to train on: none for one; mirrored for those of this machine, "
+    "with TensorFlow; data_parallel for those of all processes, with JAX; auto "
+    "for all there are.",
+)
+flags.DEFINE_string(
+    "coordinator_address",
+    None,
+    "HOST:PORT of process 0, if a run has several processes (JAX). Default: "
+    "KERAS_DISTRIBUTION_JOB_ADDRESSES.",
+)
+flags.DEFINE_integer(
+    "num_processes",
+    None,
+    "Number of processes. Default: KERAS_DISTRIBUTION_NUM_PROCESSES.",
+    lower_bound=1,
+)
+flags.DEFINE_integer(
+    "process_id",
+    None,
+    "Number of this process, from 0. Default: KERAS_DISTRIBUTION_PROCESS_ID.",
+    lower_bound=0,
+)
 flags.DEFINE_integer(
     "verbose", _DEFAULT.verbose, "0: silent, 1: bar, 2: line an epoch.", 0, 2
 )
@@ -171,16 +206,19 @@ def config_from_flags():
     return config
 
 
-def run(config, output_dir):
+def run(config, output_dir, devices=None):
     """Trains, measures on the test set and writes the run's folder.
 
     Args:
         config: A `TrainingConfig` with `epsilon` set.
         output_dir: String, a new or empty folder.
+        devices: What `distribution.create` returns. Defaults to `None`: one
+            device.
 
     Returns:
         The dict of measures written to `metrics.json`.
     """
+    devices = devices or distribution.SingleDevice()
     keras.utils.set_random_seed(config.seed)
     directory = RunDirectory(output_dir)
     try:
@@ -192,8 +230,10 @@ def run(config, output_dir):
         {**dataclasses.asdict(config), "output_dir": str(output_dir)}
     )
     history_file = keras.callbacks.CSVLogger(directory.path / "history.csv")
-    network, history, seconds = train(config, data, [history_file])
+    network, history, seconds = train(config, data, [history_file], devices)
     network.save(directory.path / "model.keras")
+    # A copy that lives on this process' own device.
+    network = keras.models.load_model(directory.path / "model.keras")
     metrics = {
         **_measures(network, data, config.batch_size),
         "train_accuracy": history["accuracy"][-1],
@@ -201,6 +241,7 @@ def run(config, output_dir):
         "epochs": config.epochs,
         "seconds": round(seconds, 1),
         "num_parameters": _num_parameters(network),
+        "num_replicas": devices.num_replicas,
         **_method(config),
     }
     directory.write_metrics(metrics)
@@ -208,20 +249,41 @@ def run(config, output_dir):
     return metrics
 
 
+def assist(config, devices):
+    """Trains as one of several processes, of which another one writes."""
+    keras.utils.set_random_seed(config.seed)
+    train(config, load_data(config), devices=devices)
+
+
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
     logging.set_verbosity(logging.ERROR)
     config = config_from_flags()
-    output_dir = pathlib.Path(
-        flags.FLAGS.output_dir or next_free(_default_path(config))
-    )
     try:
-        metrics = run(config, output_dir)
+        run_from_flags(config)
     except DatasetError as error:
         sys.exit(f"train.py: {error}. {_DATA_ADVICE}")
-    except (OutputError, TrainingError) as error:
+    except (DistributionError, OutputError, TrainingError) as error:
         sys.exit(f"train.py: {error}")
+
+
+def run_from_flags(config):
+    """Runs one process of the command and prints what it leaves."""
+    values = flags.FLAGS
+    several = distribution.join(
+        values.coordinator_address, values.num_processes, values.process_id
+    )
+    name = "data_parallel" if several else config.distribution
+    devices = distribution.create(name)
+    _print_devices(devices)
+    if devices.process_id > 0:
+        assist(config, devices)
+        return
+    output_dir = pathlib.Path(
+        values.output_dir or next_free(_default_path(config))
+    )
+    metrics = run(config, output_dir, devices)
     print(
         f"test accuracy {metrics['test_accuracy']:.4f}, "
         f"test loss {metrics['test_loss']:.4f}, "
@@ -230,6 +292,15 @@ def main(argv):
     )
     for path in sorted(output_dir.iterdir()):
         print(f"wrote {path}")
+
+
+def _print_devices(devices):
+    plural = "s" if devices.num_replicas > 1 else ""
+    backend = keras.config.backend()
+    print(
+        f"on {devices.num_replicas} {backend} device{plural}, "
+        f"process {devices.process_id + 1} of {devices.num_processes}"
+    )
 
 
 def _measures(network, data, batch_size):

@@ -3,6 +3,7 @@
 import dataclasses
 import time
 
+import distribution
 import keras
 import numpy as np
 
@@ -45,6 +46,7 @@ class TrainingConfig:
     data_dir: str | None = None
     manual_dir: str | None = None
     jit_compile: str = "auto"
+    distribution: str = "auto"
     verbose: int = 1
 
 
@@ -111,22 +113,46 @@ def build_optimizer(config, steps_per_epoch):
     return optimizer
 
 
-def train(config, data, callbacks=()):
+def train(config, data, callbacks=(), devices=None):
     """Trains a network.
 
     Args:
         config: A `TrainingConfig` with `epsilon` set.
         data: The `ImageData` to train on.
         callbacks: Keras callbacks. Defaults to none.
+        devices: What `distribution.create` returned. Defaults to `None`: one
+            device.
 
     Returns:
         A tuple: the trained plain network, the history that `fit` returned,
         and the seconds it took.
 
     Raises:
-        TrainingError: If the loss ceased to be finite.
+        TrainingError: If the loss ceased to be finite, or the batch cannot be
+            divided by the devices.
     """
+    devices = devices or distribution.SingleDevice()
+    _check_batch_size(config, devices)
     steps_per_epoch = len(data.train) // config.batch_size
+    with devices.scope():
+        model = _compiled_model(config, data, steps_per_epoch)
+        start = time.monotonic()
+        history = model.fit(
+            _training_batches(config, data, steps_per_epoch, devices),
+            validation_data=data.validation
+            and _validation_batches(config, data, devices),
+            epochs=config.epochs,
+            steps_per_epoch=steps_per_epoch,
+            callbacks=[keras.callbacks.TerminateOnNaN(), *callbacks],
+            shuffle=False,
+            verbose=config.verbose if devices.process_id == 0 else 0,
+        ).history
+        seconds = time.monotonic() - start
+    _check_finite(history)
+    return model.model, history, seconds
+
+
+def _compiled_model(config, data, steps_per_epoch):
     network = build_network(config, data)
     model = amp_keras.AMPModel(
         network,
@@ -143,20 +169,7 @@ def train(config, data, callbacks=()):
             config.jit_compile
         ],
     )
-    start = time.monotonic()
-    history = model.fit(
-        _training_batches(config, data, steps_per_epoch),
-        validation_data=data.validation
-        and datasets.evaluation_batches(data.validation, config.batch_size),
-        epochs=config.epochs,
-        steps_per_epoch=steps_per_epoch,
-        callbacks=[keras.callbacks.TerminateOnNaN(), *callbacks],
-        shuffle=False,
-        verbose=config.verbose,
-    ).history
-    seconds = time.monotonic() - start
-    _check_finite(history)
-    return network, history, seconds
+    return model
 
 
 def evaluate(network, split, batch_size):
@@ -207,7 +220,7 @@ def _subset(split, config):
     return split.take(order[: config.train_examples])
 
 
-def _training_batches(config, data, steps_per_epoch):
+def _training_batches(config, data, steps_per_epoch, devices):
     return datasets.training_batches(
         data.train,
         config.batch_size,
@@ -215,7 +228,27 @@ def _training_batches(config, data, steps_per_epoch):
         steps=config.epochs * steps_per_epoch,
         padding=data.padding if config.augment else 0,
         flip=data.flip and config.augment,
+        shard=(devices.process_id, devices.num_processes),
     )
+
+
+def _validation_batches(config, data, devices):
+    """All validation examples that the devices can share equally."""
+    count = len(data.validation)
+    return datasets.evaluation_batches(
+        data.validation.take(np.arange(count - count % devices.num_replicas)),
+        config.batch_size,
+        shard=(devices.process_id, devices.num_processes),
+    )
+
+
+def _check_batch_size(config, devices):
+    if config.batch_size % devices.num_replicas:
+        raise TrainingError(
+            "--batch_size must be a multiple of the number of devices, "
+            f"{devices.num_replicas}. "
+            f"Received: --batch_size={config.batch_size}"
+        )
 
 
 def _check_finite(history):

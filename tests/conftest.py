@@ -19,6 +19,20 @@ if BACKEND == "tensorflow":
     )
 
 
+# What has nothing to do with the backend is tested once, on TensorFlow, which
+# also loads the data.
+collect_ignore = []
+if BACKEND != "tensorflow":
+    collect_ignore = [
+        "apps/compare_test.py",
+        "apps/train_test.py",
+        "datasets",
+        "evaluation",
+        "models",
+        "mutations_test.py",
+    ]
+
+
 @pytest.fixture(autouse=True)
 def fresh_keras_state():
     keras.utils.clear_session()

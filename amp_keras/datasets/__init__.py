@@ -1,5 +1,8 @@
 """Image datasets by name, read into memory."""
 
+import keras
+import tensorflow as tf
+
 from amp_keras.datasets import cifar10
 from amp_keras.datasets import digits
 from amp_keras.datasets import gtsrb_32x32
@@ -28,6 +31,10 @@ _LOADERS = {
 }
 
 NAMES = tuple(_LOADERS)
+
+if keras.config.backend() != "tensorflow":
+    # TensorFlow only loads data then, and must not take the GPU's memory.
+    tf.config.set_visible_devices([], "GPU")
 
 
 def load(name, data_dir=None, manual_dir=None):

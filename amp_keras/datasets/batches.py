@@ -12,7 +12,14 @@ _SHUFFLE_STREAM, _CROP_STREAM, _FLIP_STREAM = range(3)
 
 
 def training_batches(
-    split, batch_size, seed, steps, start_step=0, padding=0, flip=False
+    split,
+    batch_size,
+    seed,
+    steps,
+    start_step=0,
+    padding=0,
+    flip=False,
+    shard=(0, 1),
 ):
     """Returns the batches of the steps `start_step` to `steps - 1`.
 
@@ -30,15 +37,19 @@ def training_batches(
             crop of its own size. Defaults to `0`.
         flip: Bool, whether each image is mirrored with probability 1/2.
             Defaults to `False`.
+        shard: Tuple `(index, count)`: of each batch, only the part `index` of
+            `count` equal ones, in order. Defaults to `(0, 1)`, all of it.
 
     Returns:
         A `tf.data.Dataset` of `(images, labels)`: float32 of shape
-        `(batch_size, height, width, channels)`, pixels as stored, and int32 of
-        shape `(batch_size,)`.
+        `(batch_size / count, height, width, channels)`, pixels as stored, and
+        int32 of shape `(batch_size / count,)`.
 
     Raises:
-        ValueError: If `batch_size` is not between 1 and n.
+        ValueError: If `batch_size` is not between 1 and n, or not a multiple
+            of `count`.
     """
+    _check_divisible("batch_size", batch_size, shard)
     if not 1 <= batch_size <= len(split):
         raise ValueError(
             "`batch_size` must be between 1 and the number of training "
@@ -48,13 +59,20 @@ def training_batches(
         images, labels = tf.constant(split.images), tf.constant(split.labels)
 
     def batch(step, indices):
+        indices = _part(indices, shard)
         x = tf.gather(images, indices)
         if padding:
-            x = _random_crop(x, padding, _key(seed, _CROP_STREAM, step))
-        if flip:
-            x = tf.image.stateless_random_flip_left_right(
-                x, _key(seed, _FLIP_STREAM, step)
+            key = _key(seed, _CROP_STREAM, step)
+            offsets = tf.random.stateless_uniform(
+                (2, batch_size, 1), key, maxval=2 * padding + 1, dtype=tf.int32
             )
+            top, left = (_part(o, shard) for o in tf.unstack(offsets))
+            x = _crop(x, padding, top, left)
+        if flip:
+            key = _key(seed, _FLIP_STREAM, step)
+            flipped = tf.random.stateless_uniform((batch_size, 1, 1, 1), key)
+            flipped = _part(flipped > 0.5, shard)
+            x = tf.where(flipped, tf.reverse(x, axis=[2]), x)
         return tf.cast(x, tf.float32), tf.gather(labels, indices)
 
     indices = _shuffled_indices(len(split), batch_size, seed, start_step)
@@ -64,20 +82,29 @@ def training_batches(
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
-def evaluation_batches(split, batch_size):
+def evaluation_batches(split, batch_size, shard=(0, 1)):
     """Returns all examples in their order, the last batch possibly smaller.
 
     Args:
         split: A `Split`.
         batch_size: Int.
+        shard: As in `training_batches`; n must then be a multiple of `count`,
+            too. Defaults to `(0, 1)`.
 
     Returns:
         A `tf.data.Dataset` of `(images, labels)`, as `training_batches` gives
         them.
+
+    Raises:
+        ValueError: If `batch_size` or n is not a multiple of `count`.
     """
+    _check_divisible("batch_size", batch_size, shard)
+    _check_divisible("len(split)", len(split), shard)
     dataset = tf.data.Dataset.from_tensor_slices((split.images, split.labels))
     dataset = dataset.batch(batch_size)
-    dataset = dataset.map(lambda x, y: (tf.cast(x, tf.float32), y))
+    dataset = dataset.map(
+        lambda x, y: (tf.cast(_part(x, shard), tf.float32), _part(y, shard))
+    )
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
@@ -105,14 +132,26 @@ def _key(seed, stream, number):
     )
 
 
-def _random_crop(images, padding, seed):
+def _check_divisible(name, value, shard):
+    _, count = shard
+    if value % count:
+        raise ValueError(
+            f"`{name}` must be a multiple of the number of shards, {count}. "
+            f"Received: {name}={value}"
+        )
+
+
+def _part(batch, shard):
+    index, count = shard
+    size = tf.shape(batch)[0] // count
+    return batch[index * size : (index + 1) * size]
+
+
+def _crop(images, padding, top, left):
     """Crops each padded image at an offset of its own."""
     shape = tf.shape(images)
-    offsets = tf.random.stateless_uniform(
-        (2, shape[0], 1), seed, maxval=2 * padding + 1, dtype=tf.int32
-    )
-    rows = offsets[0] + tf.range(shape[1])
-    columns = offsets[1] + tf.range(shape[2])
+    rows = top + tf.range(shape[1])
+    columns = left + tf.range(shape[2])
     around = (padding, padding)
     padded = tf.pad(images, ((0, 0), around, around, (0, 0)))
     cropped_rows = tf.gather(padded, rows, axis=1, batch_dims=1)

@@ -64,6 +64,17 @@ class TensorFlowTrainer(AMPTrainer):
             return _sum_over_replicas(gradients)
         return [g if g is None else g * self._num_replicas() for g in gradients]
 
+    def _check_strategy(self):
+        strategy = tf.distribute.get_strategy()
+        if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            raise ValueError(
+                "Keras 3 does not train under `MultiWorkerMirroredStrategy` "
+                "(https://github.com/keras-team/keras/issues/20585). Use "
+                "`MirroredStrategy` on one machine, or several machines by "
+                "KERAS_BACKEND=jax and `keras.distribution`. "
+                f"Received: strategy={strategy}"
+            )
+
     def _all_finite(self, tensors):
         broken = ops.logical_not(super()._all_finite(tensors))
         (replicas,) = _sum_over_replicas([ops.cast(broken, "float32")])

@@ -1,0 +1,35 @@
+"""Replicas of a model on all devices of all processes, with JAX."""
+
+import jax
+import keras
+
+
+class DataParallel:
+    """All devices of the type that JAX prefers.
+
+    Each process is to feed its own part of every batch.
+    """
+
+    def __init__(self):
+        self._distribution = keras.distribution.DataParallel(
+            auto_shard_dataset=False
+        )
+
+    @property
+    def num_processes(self):
+        return jax.process_count()
+
+    @property
+    def process_id(self):
+        return jax.process_index()
+
+    @property
+    def num_replicas(self):
+        return jax.device_count()
+
+    def scope(self):
+        return self._distribution.scope()
+
+
+def num_devices():
+    return jax.device_count()

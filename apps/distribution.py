@@ -1,0 +1,105 @@
+"""How a run is spread over devices, processes and machines."""
+
+import contextlib
+import os
+
+import keras
+
+NAMES = ("auto", "none", "mirrored", "data_parallel")
+
+_BACKEND_OF = {"mirrored": "tensorflow", "data_parallel": "jax"}
+
+
+class DistributionError(Exception):
+    """The run cannot be spread as asked; the message says why."""
+
+
+class SingleDevice:
+    """The device that Keras takes by itself."""
+
+    num_processes, process_id, num_replicas = 1, 0, 1
+
+    def scope(self):
+        return contextlib.nullcontext()
+
+
+def join(coordinator_address=None, num_processes=None, process_id=None):
+    """Joins the other processes of the run, if it has any.
+
+    Arguments that are `None` are taken from the environment variables
+    `KERAS_DISTRIBUTION_JOB_ADDRESSES`, `..._NUM_PROCESSES` and
+    `..._PROCESS_ID`. It must come before any computation.
+
+    Returns:
+        Whether the run is one of several processes.
+
+    Raises:
+        DistributionError: If the backend is not JAX, or the processes cannot
+            be joined.
+    """
+    given = (coordinator_address, num_processes, process_id)
+    environment = any(
+        name.startswith("KERAS_DISTRIBUTION_") for name in os.environ
+    )
+    if all(value is None for value in given) and not environment:
+        return False
+    _check_backend("several processes", "jax")
+    try:
+        keras.distribution.initialize(*given)
+    except (RuntimeError, ValueError) as error:
+        raise DistributionError(
+            "the processes could not be joined; --coordinator_address, "
+            "--num_processes and --process_id must be given together. "
+            f"Received: {given} ({error})"
+        ) from error
+    return True
+
+
+def create(name):
+    """Returns the devices to train on.
+
+    Args:
+        name: String, `"none"`; `"mirrored"`, the devices of this machine with
+            TensorFlow; `"data_parallel"`, all devices of all processes with
+            JAX; or `"auto"`, the one that uses all devices.
+
+    Returns:
+        An object with `num_replicas`, `num_processes`, `process_id` and a
+        context manager `scope()`, in which the model is made and trained.
+
+    Raises:
+        DistributionError: If the backend does not have it.
+    """
+    if name == "auto":
+        name = _automatic()
+    if name == "none":
+        return SingleDevice()
+    _check_backend(f"--distribution={name}", _BACKEND_OF[name])
+    if name == "mirrored":
+        from amp_keras.backend.tensorflow.distribution import Mirrored
+
+        return Mirrored()
+    from amp_keras.backend.jax.distribution import DataParallel
+
+    return DataParallel()
+
+
+def _automatic():
+    backend = keras.config.backend()
+    if backend == "tensorflow":
+        from amp_keras.backend.tensorflow.distribution import num_devices
+
+        return "mirrored" if num_devices() > 1 else "none"
+    if backend == "jax":
+        from amp_keras.backend.jax.distribution import num_devices
+
+        return "data_parallel" if num_devices() > 1 else "none"
+    return "none"
+
+
+def _check_backend(what, backend):
+    if keras.config.backend() != backend:
+        raise DistributionError(
+            f"{what} needs the environment variable KERAS_BACKEND={backend}. "
+            f"Received: KERAS_BACKEND={keras.config.backend()}"
+        )
