@@ -1,15 +1,24 @@
 PYTHON ?= python3
+BACKEND ?= tensorflow jax torch
 BIN := .venv/bin
 
-.PHONY: train test
+# A build of PyTorch for CPUs; plain `pip install torch` brings CUDA.
+TORCH := torch==2.13.0
+
+.PHONY: train test lint
 
 train: .venv/installed
 	$(BIN)/python apps/train.py --dataset=digits --model=resnet20
 
-test: .venv/installed-test
+# All backends one after the other, or one: `make test BACKEND=jax`.
+test: lint $(BACKEND:%=test-%)
+
+lint: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+
+test-%: .venv/installed-test .venv/installed-%
+	KERAS_BACKEND=$* $(BIN)/python -m pytest
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -18,4 +27,16 @@ test: .venv/installed-test
 
 .venv/installed-test: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable ".[test,tuner]"
+	touch $@
+
+.venv/installed-tensorflow: .venv/installed
+	touch $@
+
+.venv/installed-jax: .venv/installed-test
+	$(BIN)/python -m pip install --quiet --editable ".[jax]"
+	touch $@
+
+.venv/installed-torch: .venv/installed-test
+	$(BIN)/python -m pip install --quiet "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --editable ".[torch]"
 	touch $@

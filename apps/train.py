@@ -222,7 +222,7 @@ def run(config, output_dir, devices=None):
     keras.utils.set_random_seed(config.seed)
     directory = RunDirectory(output_dir)
     try:
-        data = load_data(config)
+        data = load_data(config, devices)
     except Exception:
         directory.remove_if_made()
         raise
@@ -252,7 +252,7 @@ def run(config, output_dir, devices=None):
 def assist(config, devices):
     """Trains as one of several processes, of which another one writes."""
     keras.utils.set_random_seed(config.seed)
-    train(config, load_data(config), devices=devices)
+    train(config, load_data(config, devices), devices=devices)
 
 
 def main(argv):

@@ -50,19 +50,23 @@ class TrainingConfig:
     verbose: int = 1
 
 
-def load_data(config):
+def load_data(config, devices=None):
     """Loads the dataset and holds out what the configuration asks for.
 
     Args:
         config: A `TrainingConfig`.
+        devices: What `distribution.create` returned. Defaults to `None`: one
+            device.
 
     Returns:
         An `ImageData`.
 
     Raises:
         DatasetError: If the dataset can be neither found nor downloaded.
-        TrainingError: If it is too small for what is asked.
+        TrainingError: If it is too small for what is asked, or a batch cannot
+            be divided by the devices.
     """
+    _check_divisible(config, devices or distribution.SingleDevice())
     data = datasets.load(config.dataset, config.data_dir, config.manual_dir)
     if config.validation_split:
         data.train, data.validation = _hold_out(data.train, config)
@@ -128,11 +132,9 @@ def train(config, data, callbacks=(), devices=None):
         and the seconds it took.
 
     Raises:
-        TrainingError: If the loss ceased to be finite, or the batch cannot be
-            divided by the devices.
+        TrainingError: If the loss ceased to be finite.
     """
     devices = devices or distribution.SingleDevice()
-    _check_batch_size(config, devices)
     steps_per_epoch = len(data.train) // config.batch_size
     with devices.scope():
         model = _compiled_model(config, data, steps_per_epoch)
@@ -242,7 +244,7 @@ def _validation_batches(config, data, devices):
     )
 
 
-def _check_batch_size(config, devices):
+def _check_divisible(config, devices):
     if config.batch_size % devices.num_replicas:
         raise TrainingError(
             "--batch_size must be a multiple of the number of devices, "

@@ -7,9 +7,11 @@ import sys
 
 import gtsrb_archives
 import keras
+import networks
 import numpy as np
 import pytest
 import requests
+import tensorflow as tf
 import tensorflow_datasets as tfds
 import train
 from absl import flags
@@ -158,6 +160,52 @@ def test_default_folder_is_never_that_of_an_earlier_run(tmp_path, monkeypatch):
         "digits-resnet20-erm-1epochs-seed0",
         "digits-resnet20-erm-1epochs-seed0-2",
     ]
+
+
+@pytest.fixture
+def two_devices(monkeypatch):
+    """The app's `MirroredStrategy` is that of all tests."""
+    strategy = networks.mirrored_strategy()
+    monkeypatch.setattr(
+        tf.distribute, "MirroredStrategy", lambda devices: strategy
+    )
+
+
+@pytest.mark.usefixtures("two_devices")
+def test_mirrored_devices_equal_one(tmp_path, monkeypatch):
+    """Without batch normalization, which normalizes on each replica."""
+
+    def without_batch_normalization(input_shape, num_classes):
+        inputs = keras.Input(input_shape)
+        x = keras.layers.Conv2D(4, 3, strides=4, activation="tanh")(inputs)
+        x = keras.layers.Flatten()(x)
+        return keras.Model(inputs, keras.layers.Dense(num_classes)(x))
+
+    monkeypatch.setitem(
+        models._BUILDERS, "resnet20", without_batch_normalization
+    )
+    runs = {
+        name: small(tmp_path / name, f"--distribution={name}", "--epsilon=0.1")
+        for name in ("none", "mirrored")
+    }
+    one, two = (
+        keras.models.load_model(run / "model.keras").get_weights()
+        for run in runs.values()
+    )
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    replicas = read_json(runs["mirrored"] / "metrics.json")["num_replicas"]
+    assert replicas == 2
+
+
+@pytest.mark.usefixtures("two_devices")
+def test_batch_that_the_devices_cannot_share_is_refused(tmp_path):
+    output = tmp_path / "run"
+    message = failure(
+        "--batch_size=31", "--distribution=mirrored", f"--output_dir={output}"
+    )
+    assert "number of devices, 2. Received: --batch_size=31" in message
+    assert not output.exists()
 
 
 def test_learning_rate_warms_up_and_decays_to_zero():

@@ -101,6 +101,31 @@ def test_flip_mirrors_about_half_of_the_images_from_left_to_right():
     assert 150 < sum(mirrored) < 250
 
 
+@pytest.mark.parametrize("count", [2, 4])
+def test_shards_of_a_batch_make_up_the_batch(count):
+    def training(shard=(0, 1)):
+        arguments = {"seed": 3, "steps": 9, "padding": 2, "flip": True}
+        return training_batches(random_split(), 8, shard=shard, **arguments)
+
+    def evaluation(shard=(0, 1)):
+        return evaluation_batches(random_split().take(slice(48)), 40, shard)
+
+    for batches in (training, evaluation):
+        shards = [as_list(batches((i, count))) for i in range(count)]
+        for parts, (x, y) in zip(zip(*shards), as_list(batches()), strict=True):
+            images, labels = zip(*parts)
+            assert {len(part) for part in labels} == {len(y) // count}
+            np.testing.assert_array_equal(np.concatenate(images), x)
+            np.testing.assert_array_equal(np.concatenate(labels), y)
+
+
+def test_batch_that_cannot_be_sharded_raises():
+    with pytest.raises(ValueError, match="shards, 3. .*batch_size=8"):
+        training_batches(split(), 8, 0, steps=1, shard=(0, 3))
+    with pytest.raises(ValueError, match=r"shards, 4. .*len\(split\)=50"):
+        evaluation_batches(split(), 8, shard=(0, 4))
+
+
 @pytest.mark.parametrize("batch_size", [0, EXAMPLES + 1])
 def test_impossible_batch_size_raises(batch_size):
     with pytest.raises(ValueError, match=f"50. .*batch_size={batch_size}"):
