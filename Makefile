@@ -2,7 +2,7 @@ PYTHON ?= python3
 BACKEND ?= tensorflow jax torch
 BIN := .venv/bin
 
-# A build of PyTorch for CPUs; plain `pip install torch` brings CUDA.
+# The release that the tests were run with.
 TORCH := torch==2.13.0
 
 .PHONY: train test lint

@@ -1,7 +1,7 @@
 """The inner maximization of AMP, over lists of tensors.
 
-A perturbation is a list of tensors, one for each trainable variable. Nothing
-here knows of a model or a backend.
+A perturbation is a list of tensors, one for each trainable variable, or `None`
+for one that is not perturbed. Nothing here knows of a model or a backend.
 """
 
 from keras import ops
@@ -16,7 +16,7 @@ def ascend(perturbation, gradients, inner_lr):
     """Takes one gradient-ascent step on the perturbation.
 
     Args:
-        perturbation: List of tensors, one for each variable.
+        perturbation: List of tensors or `None`, one for each variable.
         gradients: List of tensors of the same shapes. `None` stands for a
             variable that the loss does not depend on; it is left alone.
         inner_lr: Float, the step size zeta.
@@ -29,7 +29,7 @@ def ascend(perturbation, gradients, inner_lr):
         Perturbation", CVPR 2021, Algorithm 1, line 6.
     """
     return [
-        p if g is None else p + inner_lr * ops.cast(g, p.dtype)
+        p if p is None or g is None else p + inner_lr * ops.cast(g, p.dtype)
         for p, g in zip(perturbation, gradients)
     ]
 
@@ -41,7 +41,7 @@ def project(perturbation, epsilon, norm="global"):
     down to the sphere. Norms are computed in float32.
 
     Args:
-        perturbation: List of tensors, one for each variable.
+        perturbation: List of tensors or `None`, one for each variable.
         epsilon: Float or scalar tensor, the radius.
         norm: `"global"` for one ball over all variables together, or
             `"per_variable"` for a ball of radius `epsilon` for each variable.
@@ -53,10 +53,11 @@ def project(perturbation, epsilon, norm="global"):
     Reference:
         Zheng et al., CVPR 2021, Algorithm 1, lines 7 to 9.
     """
-    if norm == "per_variable":
-        return [_scale(p, _shrinkage([p], epsilon)) for p in perturbation]
-    shrinkage = _shrinkage(perturbation, epsilon)
-    return [_scale(p, shrinkage) for p in perturbation]
+    return [
+        tensor
+        for ball in _balls(perturbation, norm)
+        for tensor in _project_onto_ball(ball, epsilon)
+    ]
 
 
 def clipped_share(ascended, epsilon, norm="global"):
@@ -71,9 +72,12 @@ def clipped_share(ascended, epsilon, norm="global"):
     Returns:
         A float32 scalar: the share of balls in which `project` shortens it.
     """
-    groups = [[p] for p in ascended] if norm == "per_variable" else [ascended]
-    norms = ops.stack([l2_norm(group) for group in groups])
-    return ops.mean(ops.cast(norms > epsilon, "float32"))
+    norms = [
+        l2_norm(ball)
+        for ball in _balls(ascended, norm)
+        if any(tensor is not None for tensor in ball)
+    ]
+    return ops.mean(ops.cast(ops.stack(norms) > epsilon, "float32"))
 
 
 def l2_norm(tensors):
@@ -83,16 +87,24 @@ def l2_norm(tensors):
     1e-20 to 1e20 neither vanish nor overflow. It is NaN or infinite if any
     value is.
     """
-    tensors = [ops.cast(t, "float32") for t in tensors]
+    tensors = [ops.cast(t, "float32") for t in tensors if t is not None]
+    if not tensors:
+        return ops.zeros(())
     largest = ops.max(ops.stack([ops.max(ops.abs(t)) for t in tensors]))
     unit = ops.maximum(largest, _TINY)
     squares = [ops.sum(ops.square(t / unit)) for t in tensors]
     return unit * ops.sqrt(ops.sum(ops.stack(squares)))
 
 
-def _shrinkage(tensors, epsilon):
-    return ops.minimum(1.0, epsilon / ops.maximum(l2_norm(tensors), _TINY))
+def _balls(perturbation, norm):
+    """Divides a perturbation into the parts that share a ball."""
+    if norm == "per_variable":
+        return [[tensor] for tensor in perturbation]
+    return [perturbation]
 
 
-def _scale(tensor, factor):
-    return tensor * ops.cast(factor, tensor.dtype)
+def _project_onto_ball(tensors, epsilon):
+    shrinkage = ops.minimum(1.0, epsilon / ops.maximum(l2_norm(tensors), _TINY))
+    return [
+        t if t is None else t * ops.cast(shrinkage, t.dtype) for t in tensors
+    ]

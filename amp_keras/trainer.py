@@ -35,9 +35,9 @@ class AMPTrainer:
         x, y, sample_weight = batch = keras.utils.unpack_x_y_sample_weight(data)
         state = self._snapshot_state()
         loss, y_pred, gradients = self._clean_pass(batch)
-        perturbation = [_zero_perturbation(w) for w in self._perturbed_weights]
+        perturbation = self._zero_perturbation()
         for _ in range(self.inner_iters):
-            ascent = self._ascent_gradients(gradients)
+            ascent = self._ascent_gradients(gradients, perturbation)
             ascended = ascend(perturbation, ascent, self.inner_lr)
             perturbation = project(ascended, self._radius(), self.norm)
             clean_gradients = gradients
@@ -75,34 +75,30 @@ class AMPTrainer:
         """Whether the perturbation of this step can be other than zero."""
         return self._has_perturbation and bool(self.trainable_weights)
 
-    @property
-    def _perturbed_weights(self):
-        """The trainable weights that the perturbation moves.
+    def _zero_perturbation(self):
+        """Returns zeros, in at least float32, or `None` for a left-out weight.
 
-        Those that take their gradient for their new value are never among
-        them.
+        Weights that take their gradient for their new value are left out.
         """
-        chosen = [
-            w
+        perturbation = [
+            ops.zeros(w.shape, _perturbation_dtype(w))
+            if _matches(self.perturb, w) and not w.overwrite_with_gradient
+            else None
             for w in self.trainable_weights
-            if not w.overwrite_with_gradient and _matches(self.perturb, w)
         ]
-        if not chosen:
+        if all(p is None for p in perturbation):
             paths = [w.path for w in self.trainable_weights]
             raise ValueError(
                 "`perturb` must select at least one of the trainable "
                 f"variables, {paths}. Received: perturb={self.perturb}"
             )
-        return chosen
+        return perturbation
 
     def _perturbed_values(self, perturbation):
         """Returns trainable weights + perturbation."""
-        moved = dict(zip(map(id, self._perturbed_weights), perturbation))
         return [
-            w.value + ops.cast(moved[id(w)], w.dtype)
-            if id(w) in moved
-            else w.value
-            for w in self.trainable_weights
+            w.value if p is None else w.value + ops.cast(p, w.dtype)
+            for w, p in zip(self.trainable_weights, perturbation)
         ]
 
     @contextlib.contextmanager
@@ -138,17 +134,15 @@ class AMPTrainer:
         )
         return loss, y_pred
 
-    def _ascent_gradients(self, gradients):
+    def _ascent_gradients(self, gradients, perturbation):
         """Returns the gradients of the mean loss over the global batch.
 
-        They are those of the perturbed weights, in at least float32, freed of
-        the optimizer's loss scale, and summed over the replicas.
+        They are in the dtype of the perturbation, freed of the optimizer's
+        loss scale, and summed over the replicas.
         """
-        gradient_of = dict(zip(map(id, self.trainable_weights), gradients))
-        gradients = [gradient_of[id(w)] for w in self._perturbed_weights]
         gradients = [
-            g if g is None else ops.cast(g, _perturbation_dtype(w))
-            for g, w in zip(gradients, self._perturbed_weights)
+            None if g is None or p is None else ops.cast(g, p.dtype)
+            for g, p in zip(gradients, perturbation)
         ]
         gradients = self._of_global_batch(gradients)
         scale = self.optimizer.scale_loss(ops.ones(()))
@@ -278,7 +272,3 @@ def _matches(perturb, variable):
 
 def _perturbation_dtype(variable):
     return keras.backend.result_type(variable.dtype, "float32")
-
-
-def _zero_perturbation(variable):
-    return ops.zeros(variable.shape, _perturbation_dtype(variable))
