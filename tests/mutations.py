@@ -1,12 +1,13 @@
 """Breaks the method one line at a time and prints the test that notices.
 
 ```
-python tests/mutations.py            # all of them, about a quarter of an hour
+python tests/mutations.py            # all of them, about half an hour
 python tests/mutations.py ascent     # those with "ascent" in their name
 ```
 
-Each change is made to a copy of the project in a temporary folder. The exit
-code is 1 if a broken method passes the tests.
+Each change is made to a copy of the project in a temporary folder, and tested
+on the backend that it concerns. The exit code is 1 if a broken method passes
+the tests.
 """
 
 import os
@@ -19,13 +20,22 @@ import tempfile
 ROOT = pathlib.Path(__file__).parents[1]
 TESTS = (
     "tests/train_step_test.py",
+    "tests/parity_test.py",
     "tests/plain_fit_test.py",
     "tests/precision_test.py",
     "tests/any_model_test.py",
     "tests/amp_model_test.py",
+    "tests/perturb_test.py",
+    "tests/perturbation_metrics_test.py",
+    "tests/callbacks_test.py",
+    "tests/distribution_test.py",
 )
 BALL = "amp_keras/perturbation.py"
-STEP = "amp_keras/backend/tensorflow/trainer.py"
+MODEL = "amp_keras/amp_model.py"
+STEP = "amp_keras/trainer.py"
+TENSORFLOW = "amp_keras/backend/tensorflow/trainer.py"
+JAX = "amp_keras/backend/jax/trainer.py"
+TORCH = "amp_keras/backend/torch/trainer.py"
 
 # Name, file, text that occurs there once, text to put in its place.
 MUTATIONS = [
@@ -50,8 +60,8 @@ MUTATIONS = [
     (
         "no projection",
         STEP,
-        "project(perturbation, self.epsilon, self.norm)",
-        "perturbation",
+        "project(ascended, self._radius(), self.norm)",
+        "ascended",
     ),
     (
         "projection normalizes instead of clipping",
@@ -68,23 +78,23 @@ MUTATIONS = [
     (
         "update at the perturbed weights",
         STEP,
-        "        finite = _all_finite(",
+        "        finite = self._all_finite(",
         "        for w, p in zip(self.trainable_weights, perturbation):\n"
         "            w.assign_add(p)\n"
-        "        finite = _all_finite(",
+        "        finite = self._all_finite(",
     ),
     (
         "update with the clean gradient",
         STEP,
-        "w + tf.cast(p, w.dtype)",
-        "w + tf.cast(0 * p, w.dtype)",
+        "w.value + ops.cast(p, w.dtype)",
+        "w.value + ops.cast(0 * p, w.dtype)",
     ),
     (
         "batch statistics move in every pass",
-        STEP,
-        "        return tape.gradient(scaled_loss, weights)",
+        TENSORFLOW,
+        "        return loss, _dense(tape.gradient(scaled_loss, weights))",
         "        self._forward(*batch)\n"
-        "        return tape.gradient(scaled_loss, weights)",
+        "        return loss, _dense(tape.gradient(scaled_loss, weights))",
     ),
     (
         "other noise in the perturbed passes",
@@ -100,7 +110,7 @@ MUTATIONS = [
     ),
     (
         "perturbed passes in inference mode",
-        STEP,
+        TENSORFLOW,
         "                loss, _ = self._forward(*batch)",
         "                x, y, weight = batch\n"
         "                y_pred = self(x, training=False)\n"
@@ -121,26 +131,32 @@ MUTATIONS = [
     (
         "loss scale left in the ascent",
         STEP,
-        "g / tf.cast(scale, g.dtype)",
+        "g / ops.cast(scale, g.dtype)",
         "g",
     ),
     (
         "ascent gradients not summed over replicas",
-        STEP,
-        "gradients = _sum_over_replicas(gradients)",
-        "gradients = list(gradients)",
+        TENSORFLOW,
+        "return _sum_over_replicas(gradients)",
+        "return list(gradients)",
+    ),
+    (
+        "own perturbation of a replica too small",
+        TENSORFLOW,
+        "g * self._num_replicas() for g in gradients",
+        "g for g in gradients",
     ),
     (
         "non-finite steps applied",
         STEP,
-        "[_where(finite, g, fill) for g in gradients]",
-        "list(gradients)",
+        "ops.where(finite, g, ops.cast(fill, g.dtype))",
+        "g",
     ),
     (
         "last gradient not checked",
         STEP,
-        "_all_finite([*perturbation, *gradients])",
-        "_all_finite(perturbation)",
+        "self._all_finite([*perturbation, *gradients])",
+        "self._all_finite(perturbation)",
     ),
     (
         "ascent in the dtype of the variables",
@@ -151,22 +167,103 @@ MUTATIONS = [
     (
         "scales of float8 layers perturbed",
         STEP,
-        "if g is None or w.overwrite_with_gradient",
-        "if g is None",
+        "_matches(self.perturb, w) and not w.overwrite_with_gradient",
+        "_matches(self.perturb, w)",
     ),
     (
         "variables that a layer assigns not noticed",
         STEP,
-        "        self._check_unassigned(scope, weights)\n",
+        "        self._check_unassigned(before, after)\n",
         "",
     ),
     (
         "model not built before its variables are listed",
-        STEP,
+        TENSORFLOW,
         "                self(x)\n            self._has",
         "                pass\n            self._has",
     ),
+    (
+        "pattern of variables ignored",
+        STEP,
+        "re.search(perturb, variable.path) is not None",
+        "True",
+    ),
+    (
+        "variables left out lose their gradient at the perturbed weights",
+        STEP,
+        "            self._check_substituted(clean_gradients, gradients)",
+        "            gradients = [\n"
+        "                c if p is None else g\n"
+        "                for c, g, p in zip(\n"
+        "                    clean_gradients, gradients, perturbation\n"
+        "                )\n"
+        "            ]",
+    ),
+    (
+        "epsilon built into the compiled step",
+        STEP,
+        "return ops.convert_to_tensor(self._epsilon)",
+        "self._first = getattr(self, '_first', None) or (\n"
+        "            self.get_config()['epsilon']\n"
+        "        )\n"
+        "        return self._first",
+    ),
+    (
+        "step not compiled anew when the perturbation appears",
+        STEP,
+        "force or perturbs != self._has_perturbation",
+        "force",
+    ),
+    (
+        "perturbation's metrics in evaluation",
+        STEP,
+        "            if name not in self._perturbation_metrics",
+        "            if name",
+    ),
+    (
+        "skipped steps poison the perturbation's metrics",
+        STEP,
+        "            fill = 0.0\n",
+        "",
+    ),
+    (
+        "state of the step not put in the place of variables (JAX)",
+        JAX,
+        "            variable.assign(value)\n        return loss, y_pred",
+        "            pass\n        return loss, y_pred",
+    ),
+    (
+        "optimizer's state lost (JAX)",
+        JAX,
+        "        for variable, value in zip(optimizer_variables, state):\n"
+        "            variable.assign(value)\n",
+        "",
+    ),
+    (
+        "perturbation of each replica not refused (JAX)",
+        JAX,
+        "        self._check_synchronized()\n",
+        "",
+    ),
+    (
+        "state not copied before the clean pass (torch)",
+        TORCH,
+        "v.value.clone()",
+        "v.value",
+    ),
+    (
+        "unseeded noise drawn anew (torch)",
+        TORCH,
+        "        torch.set_rng_state(cpu_state)\n",
+        "",
+    ),
 ]
+
+
+def backend_of(file):
+    """The backend of a trainer, or TensorFlow for what all share."""
+    parts = pathlib.Path(file).parts
+    return parts[2] if "backend" in parts else "tensorflow"
 
 
 def first_failure(file, old, new):
@@ -178,10 +275,11 @@ def first_failure(file, old, new):
         shutil.copy(ROOT / "setup.cfg", copy)
         text = (copy / file).read_text()
         (copy / file).write_text(text.replace(old, new))
+        environment = {"PYTHONPATH": folder, "KERAS_BACKEND": backend_of(file)}
         result = subprocess.run(
             [sys.executable, "-m", "pytest", "-x", "--tb=no", *TESTS],
             cwd=copy,
-            env={**os.environ, "PYTHONPATH": folder},
+            env={**os.environ, **environment},
             capture_output=True,
             text=True,
         )
