@@ -20,6 +20,7 @@ KERAS_BACKEND=jax python apps/train.py --coordinator_address=HOST0:1234 \
 import dataclasses
 import math
 import pathlib
+import re
 import sys
 
 import distribution
@@ -70,6 +71,17 @@ flags.DEFINE_enum(
     NORMS,
     "One ball over all variables, as in the paper, or one for each variable, "
     "as in the authors' code.",
+)
+flags.DEFINE_string(
+    "perturb",
+    _DEFAULT.perturb,
+    "Regular expression: perturb only the variables in whose path it is found, "
+    "such as kernel. Default: all.",
+)
+flags.DEFINE_bool(
+    "log_perturbation",
+    _DEFAULT.log_perturbation,
+    "Report the loss at the perturbed weights and the perturbation's size.",
 )
 flags.DEFINE_integer("epochs", _DEFAULT.epochs, "Epochs.", lower_bound=1)
 flags.DEFINE_integer(
@@ -189,6 +201,15 @@ flags.DEFINE_string(
 )
 def _are_finite(values):
     return all(v is None or math.isfinite(v) for v in values.values())
+
+
+@flags.validator("perturb", message="must be a regular expression")
+def _is_regular_expression(pattern):
+    try:
+        re.compile(pattern or "")
+    except re.error:
+        return False
+    return True
 
 
 def config_from_flags():

@@ -1,6 +1,7 @@
 """Training one network on one dataset, from data to measures."""
 
 import dataclasses
+import re
 import time
 
 import distribution
@@ -32,6 +33,8 @@ class TrainingConfig:
     inner_lr: float = 1.0
     inner_iters: int = 1
     norm: str = "global"
+    perturb: str | None = None
+    log_perturbation: bool = False
     epochs: int = 30
     batch_size: int = 128
     learning_rate: float = 0.1
@@ -132,7 +135,8 @@ def train(config, data, callbacks=(), devices=None):
         and the seconds it took.
 
     Raises:
-        TrainingError: If the loss ceased to be finite.
+        TrainingError: If the loss ceased to be finite, or `perturb` is found
+            in no variable.
     """
     devices = devices or distribution.SingleDevice()
     steps_per_epoch = len(data.train) // config.batch_size
@@ -156,12 +160,15 @@ def train(config, data, callbacks=(), devices=None):
 
 def _compiled_model(config, data, steps_per_epoch):
     network = build_network(config, data)
+    _check_perturbs_some_variable(config, network)
     model = amp_keras.AMPModel(
         network,
         epsilon=config.epsilon,
         inner_lr=config.inner_lr,
         inner_iters=config.inner_iters,
         norm=config.norm,
+        perturb=config.perturb,
+        log_perturbation=config.log_perturbation,
     )
     model.compile(
         optimizer=build_optimizer(config, steps_per_epoch),
@@ -250,6 +257,15 @@ def _check_divisible(config, devices):
             "--batch_size must be a multiple of the number of devices, "
             f"{devices.num_replicas}. "
             f"Received: --batch_size={config.batch_size}"
+        )
+
+
+def _check_perturbs_some_variable(config, network):
+    paths = [w.path for w in network.trainable_weights]
+    if config.perturb and not any(re.search(config.perturb, p) for p in paths):
+        raise TrainingError(
+            "--perturb must be found in the path of a trainable variable, "
+            f"such as {paths[0]}. Received: --perturb={config.perturb}"
         )
 
 

@@ -151,6 +151,26 @@ def test_default_epsilon_of_an_unmeasured_network_says_so(capsys):
     assert origin.startswith("measured on resnet20, not on resnet110")
 
 
+def test_perturbation_is_chosen_and_logged_on_demand(tmp_path):
+    def history(name, *arguments):
+        run = small(tmp_path / name, "--epsilon=0.05", *arguments)
+        with open(run / "history.csv", newline="") as file:
+            return list(csv.DictReader(file))[-1]
+
+    logged = history("all", "--log_perturbation", "--norm=per_variable")
+    # Each of the six variables is perturbed by at most epsilon.
+    assert 0.05 < float(logged["perturbation_norm"]) <= 0.05 * 6**0.5 + 1e-6
+    arguments = ("--log_perturbation", "--norm=per_variable")
+    kernels = history("kernels", "--perturb=kernel", *arguments)
+    assert float(kernels["perturbation_norm"]) <= 0.05 * 2**0.5 + 1e-6
+    assert "perturbation_norm" not in history("without")
+
+
+def test_pattern_that_no_variable_has_is_refused(tmp_path):
+    message = failure("--perturb=nothing", f"--output_dir={tmp_path / 'run'}")
+    assert "Received: --perturb=nothing" in message
+
+
 def test_default_folder_is_never_that_of_an_earlier_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
@@ -240,6 +260,8 @@ def test_weight_decay_leaves_out_biases_and_normalization():
         ("--norm=l1", "should be one of <global|per_variable>"),
         ("--epsilon=-1", "flag --epsilon=-1: -1.0 is not"),
         ("--epsilon=nan", "must be finite"),
+        ("--perturb=(", "--perturb=(: must be a regular expression"),
+        ("--distribution=tpu", "should be one of <auto|none|mirrored|"),
         ("--momentum=nan", "must be finite"),
         ("--epsilon=big", "flag --epsilon=big"),
         ("--inner_iters=1.5", "flag --inner_iters=1.5"),
