@@ -117,6 +117,19 @@ class AMPTrainer:
         after = map(scope.get_current_value, self.trainable_weights)
         self._check_unassigned(before, after)
 
+    def _state_variables(self):
+        """All variables that the optimizer does not train.
+
+        Keras does not count the states of stateful recurrent layers among
+        the non-trainable variables.
+        """
+        states = [
+            layer.states
+            for layer in self._flatten_layers()
+            if isinstance(layer, keras.layers.RNN) and layer.states is not None
+        ]
+        return [*self.non_trainable_variables, *keras.tree.flatten(states)]
+
     def _radius(self):
         return ops.convert_to_tensor(self._epsilon)
 

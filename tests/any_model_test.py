@@ -52,11 +52,15 @@ def test_step_equals_brute_force(kind, norm, inner_iters):
         "inner_iters": inner_iters,
         "norm": norm,
     }
+    if BACKEND in kinds.NOT_TRAINED_BY_KERAS.get(kind, ()):
+        pytest.skip(f"Keras itself cannot train it on {BACKEND}")
     network, x = kind()
     x = tensors(x)
     y = [target_for(o) for o in keras.tree.flatten(forward(network, x))]
     sample_weight = np.linspace(0.5, 2.0, kinds.BATCH).astype("float32")
-    start = [v.numpy() for v in network.variables]
+    variables = network.trainable_variables
+    variables = [*variables, *reference.state_variables(network)]
+    start = [v.numpy() for v in variables]
 
     expected_loss = reference.amp_sgd_step(
         network,
@@ -64,16 +68,17 @@ def test_step_equals_brute_force(kind, norm, inner_iters):
         lr=0.1,
         **arguments,
     )
-    expected = [v.numpy() for v in network.variables]
+    expected = [v.numpy() for v in variables]
 
-    for variable, value in zip(network.variables, start):
+    for variable, value in zip(variables, start):
         variable.assign(value)
     model = amp_keras.AMPModel(network, **arguments)
     model.compile(keras.optimizers.SGD(0.1), loss="mse")
     targets = y if len(y) > 1 else y[0]
+    keras.utils.set_random_seed(reference.SEED)
     logs = model.train_on_batch(x, targets, sample_weight, return_dict=True)
     assert float(logs["loss"]) == pytest.approx(expected_loss, rel=1e-5)
-    for value, variable in zip(expected, network.variables, strict=True):
+    for value, variable in zip(expected, variables, strict=True):
         np.testing.assert_allclose(value, variable.numpy(), atol=2e-6)
 
 

@@ -143,6 +143,117 @@ def self_attention():
     return keras.Model(inputs, layers.Dense(2)(x)), tokens()
 
 
+def transformer_block():
+    inputs = keras.Input((5,), dtype="int32")
+    x = layers.Embedding(20, 8)(inputs)
+    attended = layers.MultiHeadAttention(2, 4, dropout=0.2)(x, x)
+    x = layers.LayerNormalization()(layers.Add()([x, attended]))
+    hidden = layers.Dense(16, activation="gelu")(x)
+    hidden = layers.Dropout(0.2)(layers.Dense(8)(hidden))
+    x = layers.LayerNormalization()(layers.Add()([x, hidden]))
+    return keras.Model(inputs, layers.Dense(2)(x[:, 0])), tokens()
+
+
+def series(seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(BATCH, 5, 3)).astype("float32")
+
+
+def gru():
+    network = [keras.Input((5, 3)), layers.GRU(4), layers.Dense(2)]
+    return keras.Sequential(network), series()
+
+
+def bidirectional_lstm():
+    recurrent = layers.Bidirectional(layers.LSTM(4, dropout=0.2))
+    network = [keras.Input((5, 3)), recurrent, layers.Dense(2)]
+    return keras.Sequential(network), series()
+
+
+def stateful_lstm():
+    inputs = keras.Input(batch_shape=(BATCH, 5, 3))
+    x = layers.LSTM(4, stateful=True)(inputs)
+    return keras.Model(inputs, layers.Dense(2)(x)), series()
+
+
+def images():
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(BATCH, 6, 6, 2)).astype("float32")
+
+
+def conv_lstm():
+    network = keras.Sequential(
+        [
+            keras.Input((2, 6, 6, 1)),
+            layers.ConvLSTM2D(3, 3),
+            layers.Flatten(),
+            layers.Dense(2),
+        ]
+    )
+    return network, np.stack(np.split(images(), 2, axis=-1), axis=1)
+
+
+def group_normalization():
+    network = keras.Sequential(
+        [
+            keras.Input((6, 6, 2)),
+            layers.Conv2D(4, 3),
+            layers.GroupNormalization(2),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(2),
+        ]
+    )
+    return network, images()
+
+
+class WrapsFunctional(keras.Model):
+    def __init__(self, functional):
+        super().__init__()
+        self.functional = functional
+        self.out = layers.Dense(2)
+
+    def call(self, inputs, training=None):
+        return self.out(self.functional(inputs, training=training))
+
+
+def sequential_in_functional_in_subclass():
+    inner = keras.Sequential([layers.Dense(4), layers.Dropout(0.3)])
+    inputs = keras.Input((networks.FEATURES,))
+    outputs = layers.BatchNormalization()(inner(inputs))
+    return WrapsFunctional(keras.Model(inputs, outputs)), features()
+
+
+def two_dense():
+    return keras.Sequential(
+        [
+            keras.Input((networks.FEATURES,)),
+            layers.Dense(6, activation="tanh"),
+            layers.Dense(2),
+        ]
+    )
+
+
+def lora():
+    network = two_dense()
+    network.layers[0].enable_lora(2)
+    # As after some steps: it starts at zero, where the other factor has none.
+    network.layers[0].lora_kernel_b.assign(0.1 * np.ones((2, 6)))
+    return network, features()
+
+
+def quantized():
+    network = two_dense()
+    network.layers[0].quantize("int8")
+    return network, features()
+
+
+def quantized_lora():
+    network, x = quantized()
+    network.layers[0].enable_lora(2)
+    network.layers[0].lora_kernel_b.assign(0.1 * np.ones((2, 6)))
+    return network, x
+
+
 KINDS = [
     sequential,
     sequential_without_input,
@@ -157,7 +268,22 @@ KINDS = [
     shared_layer,
     nested,
     self_attention,
+    transformer_block,
+    gru,
+    bidirectional_lstm,
+    stateful_lstm,
+    conv_lstm,
+    group_normalization,
+    sequential_in_functional_in_subclass,
+    lora,
+    quantized,
+    quantized_lora,
 ]
+
+
+# Its assignments of states break the graph of torch's gradients; JAX drops
+# them.
+NOT_TRAINED_BY_KERAS = {stateful_lstm: ("jax", "torch")}
 
 
 class BuildsLate(keras.Model):

@@ -1,31 +1,51 @@
 """One AMP step by brute force: assignments to the weights of a copy."""
 
 import gradients
+import keras
 import numpy as np
+
+SEED = 11
 
 
 def amp_sgd_step(network, loss_fn, epsilon, inner_lr, inner_iters, norm, lr):
     """Takes one step of plain SGD on AMP's loss, in place.
 
     `loss_fn()` runs the network in training mode and returns its total loss.
+    It draws the noise that follows `keras.utils.set_random_seed(SEED)`.
     Weights are moved by assignment, other variables put back, and the
     perturbation is computed in NumPy: nothing is shared with amp_keras.
     """
-    weights = network.trainable_variables
+    weights, state = network.trainable_variables, state_variables(network)
     start = [w.numpy() for w in weights]
-    others = [v.numpy() for v in network.non_trainable_variables]
-    loss, ascent = gradients.loss_and_gradients(network, loss_fn)
-    after_clean = [v.numpy() for v in network.non_trainable_variables]
+    others = [v.numpy() for v in state]
+    loss, ascent = _one_draw_of_noise(network, loss_fn)
+    after_clean = [v.numpy() for v in state]
     perturbation = [np.zeros_like(s) for s in start]
     for _ in range(inner_iters):
         perturbation = [p + inner_lr * g for p, g in zip(perturbation, ascent)]
         perturbation = _project(perturbation, epsilon, norm)
         _assign(weights, [s + p for s, p in zip(start, perturbation)])
-        _assign(network.non_trainable_variables, others)
-        _, ascent = gradients.loss_and_gradients(network, loss_fn)
+        _assign(state, others)
+        _, ascent = _one_draw_of_noise(network, loss_fn)
     _assign(weights, [s - lr * g for s, g in zip(start, ascent)])
-    _assign(network.non_trainable_variables, after_clean)
+    _assign(state, after_clean)
     return loss
+
+
+def state_variables(network):
+    """Includes the states of stateful layers, which Keras does not list."""
+    states = [
+        layer.states
+        for layer in network._flatten_layers()
+        if getattr(layer, "states", None) is not None
+    ]
+    return [*network.non_trainable_variables, *keras.tree.flatten(states)]
+
+
+def _one_draw_of_noise(network, loss_fn):
+    # Layers without a seed draw from torch's own generator on torch.
+    keras.utils.set_random_seed(SEED)
+    return gradients.loss_and_gradients(network, loss_fn)
 
 
 def _project(perturbation, epsilon, norm):

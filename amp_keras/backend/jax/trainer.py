@@ -21,7 +21,7 @@ class JAXTrainer(AMPTrainer):
         if not self._perturbs():
             logs, state = super().train_step(state, data)
             return self._logs_without_perturbation(logs), state
-        variables = self._state_variables()
+        variables = self._passed_variables()
         values = zip(itertools.chain(*variables), itertools.chain(*state))
         with keras.StatelessScope(values) as scope:
             logs = self._amp_step(data)
@@ -29,7 +29,7 @@ class JAXTrainer(AMPTrainer):
             [scope.get_current_value(v) for v in group] for group in variables
         )
 
-    def _state_variables(self):
+    def _passed_variables(self):
         """The lists of variables whose values Keras passes to the step."""
         return (
             self.trainable_variables,
@@ -39,7 +39,7 @@ class JAXTrainer(AMPTrainer):
         )
 
     def _snapshot_state(self):
-        _, *others = self._state_variables()
+        _, *others = self._passed_variables()
         return [(v, v.value) for v in itertools.chain(*others)]
 
     def _clean_pass(self, batch):

@@ -31,9 +31,7 @@ class TensorFlowTrainer(AMPTrainer):
             self._has_all_variables = True
 
     def _snapshot_state(self):
-        return [
-            (v, tf.convert_to_tensor(v)) for v in self.non_trainable_variables
-        ]
+        return [(v, tf.convert_to_tensor(v)) for v in self._state_variables()]
 
     def _clean_pass(self, batch):
         with tf.GradientTape() as tape:

@@ -18,7 +18,7 @@ class TorchTrainer(AMPTrainer):
 
     def _snapshot_state(self):
         """Also has torch's own generators, from which Dropout may draw."""
-        values = [(v, v.value.clone()) for v in self.non_trainable_variables]
+        values = [(v, v.value.clone()) for v in self._state_variables()]
         return values, torch.get_rng_state(), torch.cuda.get_rng_state_all()
 
     def _clean_pass(self, batch):
