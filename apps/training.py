@@ -13,6 +13,10 @@ from amp_keras import datasets
 from amp_keras import models
 from amp_keras.evaluation import expected_calibration_error
 
+_DATA_ADVICE = (
+    "Ways out: --data_dir=FOLDER with a prepared copy; for gtsrb "
+    "--manual_dir=FOLDER with its archives; --dataset=digits needs no download."
+)
 _DIVERGED_ADVICE = "Try a smaller --learning_rate, --epsilon or --inner_lr."
 
 
@@ -65,12 +69,12 @@ def load_data(config, devices=None):
         An `ImageData`.
 
     Raises:
-        DatasetError: If the dataset can be neither found nor downloaded.
-        TrainingError: If it is too small for what is asked, or a batch cannot
-            be divided by the devices.
+        TrainingError: If the dataset can be neither found nor downloaded, if
+            it is too small for what is asked, or a batch cannot be divided by
+            the devices.
     """
     _check_divisible(config, devices or distribution.SingleDevice())
-    data = datasets.load(config.dataset, config.data_dir, config.manual_dir)
+    data = _load(config)
     if config.validation_split:
         data.train, data.validation = _hold_out(data.train, config)
     if config.train_examples:
@@ -206,6 +210,13 @@ def evaluate(network, split, batch_size):
             split.labels, np.exp(log_probabilities)
         ),
     }
+
+
+def _load(config):
+    try:
+        return datasets.load(config.dataset, config.data_dir, config.manual_dir)
+    except datasets.DatasetError as error:
+        raise TrainingError(f"{error}. {_DATA_ADVICE}") from error
 
 
 def _hold_out(split, config):

@@ -10,10 +10,9 @@ losses to `numpy_amp.py`. Each backend runs in a process of its own.
 """
 
 import json
-import os
-import subprocess
 import sys
 
+import every_backend
 import keras
 import networks
 import numpy as np
@@ -122,13 +121,8 @@ def main():
     print("| backend | mode |", " | ".join(titles), "|")
     print("|---|---|" + "---|" * len(titles))
     for backend in MODES:
-        output = subprocess.run(
-            [sys.executable, __file__, "measure"],
-            env={**os.environ, "KERAS_BACKEND": backend},
-            stdout=subprocess.PIPE,
-            check=True,
-        ).stdout
-        for mode, row in json.loads(output.splitlines()[-1]).items():
+        (output,) = every_backend.lines(__file__, backend)
+        for mode, row in json.loads(output).items():
             cells = " | ".join(f"{difference:.1e}" for difference in row)
             print(f"| {backend} | {mode} | {cells} |", flush=True)
 

@@ -78,7 +78,7 @@ def test_distribution_of_another_backend_is_refused(argument, needed, tmp_path):
         pytest.skip("of this backend")
     process = processes.start(f"--output_dir={tmp_path / 'run'}", argument)
     _, errors = process.communicate(timeout=100)
-    assert process.returncode == 1
+    assert process.returncode == 2
     message = f"train.py: .* needs .*KERAS_BACKEND={needed}.*={BACKEND}"
     assert re.fullmatch(message, errors.splitlines()[-1])
     assert not any(tmp_path.iterdir())

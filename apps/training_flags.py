@@ -1,0 +1,155 @@
+"""The flags of what trains: one for each field of `TrainingConfig`."""
+
+import dataclasses
+import re
+
+import command_line
+import distribution
+from absl import flags
+from default_epsilon import default_epsilon
+from training import TrainingConfig
+
+from amp_keras import datasets
+from amp_keras import models
+from amp_keras.perturbation import NORMS
+
+_DEFAULT = TrainingConfig()
+
+command_line.define_name(
+    "dataset", _DEFAULT.dataset, datasets.NAMES, "The dataset."
+)
+command_line.define_name("model", _DEFAULT.model, models.NAMES, "The network.")
+command_line.define_float(
+    "epsilon",
+    _DEFAULT.epsilon,
+    "Radius of the ball of perturbations; 0 trains without perturbation. The "
+    "default depends on --model and --norm and is printed.",
+    lower_bound=0,
+)
+command_line.define_float(
+    "inner_lr", _DEFAULT.inner_lr, "Step size of the ascent.", lower_bound=0
+)
+command_line.define_integer(
+    "inner_iters", _DEFAULT.inner_iters, "Ascent steps.", lower_bound=0
+)
+command_line.define_name(
+    "norm",
+    _DEFAULT.norm,
+    NORMS,
+    "One ball over all variables, as in the paper, or one for each variable, "
+    "as in the authors' code.",
+)
+flags.DEFINE_string(
+    "perturb",
+    _DEFAULT.perturb,
+    "Regular expression: perturb only the variables in whose path it is found, "
+    "such as kernel. Default: all.",
+)
+flags.DEFINE_bool(
+    "log_perturbation",
+    _DEFAULT.log_perturbation,
+    "Report the loss at the perturbed weights and the perturbation's size.",
+)
+command_line.define_integer("epochs", _DEFAULT.epochs, "Epochs.", lower_bound=1)
+command_line.define_integer(
+    "batch_size", _DEFAULT.batch_size, "Examples per step.", lower_bound=1
+)
+command_line.define_float(
+    "learning_rate",
+    _DEFAULT.learning_rate,
+    "Highest learning rate; it then decays to zero along a cosine.",
+    lower_bound=0,
+)
+command_line.define_float(
+    "warmup_epochs",
+    _DEFAULT.warmup_epochs,
+    "Epochs of linear warm-up of the learning rate.",
+    lower_bound=0,
+)
+command_line.define_float(
+    "momentum", _DEFAULT.momentum, "Momentum of SGD.", 0, upper_bound=1
+)
+flags.DEFINE_bool("nesterov", _DEFAULT.nesterov, "Nesterov momentum.")
+command_line.define_float(
+    "weight_decay",
+    _DEFAULT.weight_decay,
+    "Decoupled weight decay of kernels, as a factor of the learning rate.",
+    lower_bound=0,
+)
+flags.DEFINE_bool(
+    "augment",
+    _DEFAULT.augment,
+    "Crop (and mirror, where the dataset allows it) training images at random.",
+)
+command_line.define_integer(
+    "seed",
+    _DEFAULT.seed,
+    "Seed of initialization, shuffle, augmentation and validation split.",
+    lower_bound=0,
+    upper_bound=2**31 - 1,
+)
+command_line.define_integer(
+    "train_examples",
+    _DEFAULT.train_examples,
+    "Train on a random subset of this many examples.",
+    lower_bound=1,
+)
+command_line.define_float(
+    "validation_split",
+    _DEFAULT.validation_split,
+    "Share of the training data held out for validation (by track for gtsrb).",
+    lower_bound=0,
+    upper_bound=0.9,
+)
+flags.DEFINE_string(
+    "data_dir",
+    _DEFAULT.data_dir,
+    "Folder of prepared TFDS datasets. Default: ~/tensorflow_datasets.",
+)
+flags.DEFINE_string(
+    "manual_dir",
+    _DEFAULT.manual_dir,
+    "Folder with the archives of gtsrb, read instead of downloading them. "
+    "Default: DATA_DIR/downloads/manual.",
+)
+command_line.define_name(
+    "jit_compile",
+    _DEFAULT.jit_compile,
+    ("auto", "true", "false"),
+    "Compile the training step with XLA; auto does so on a GPU.",
+)
+command_line.define_name(
+    "distribution",
+    _DEFAULT.distribution,
+    distribution.NAMES,
+    "Devices to train on: none for one; mirrored for those of this machine, "
+    "with TensorFlow; data_parallel for those of all processes, with JAX; auto "
+    "for all there are.",
+)
+command_line.define_integer(
+    "verbose", _DEFAULT.verbose, "0: silent, 1: bar, 2: line an epoch.", 0, 2
+)
+
+
+@flags.validator("perturb", message="must be a regular expression")
+def _is_regular_expression(pattern):
+    try:
+        re.compile(pattern or "")
+    except re.error:
+        return False
+    return True
+
+
+def config_from_flags():
+    """Returns what the command line describes.
+
+    Returns:
+        A tuple: a `TrainingConfig` with `epsilon` set, and where epsilon comes
+        from, a string.
+    """
+    names = [field.name for field in dataclasses.fields(TrainingConfig)]
+    config = TrainingConfig(**{name: flags.FLAGS[name].value for name in names})
+    origin = "given"
+    if config.epsilon is None:
+        config.epsilon, origin = default_epsilon(config.model, config.norm)
+    return config, origin
