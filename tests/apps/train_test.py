@@ -186,7 +186,7 @@ def test_perturbation_is_chosen_and_logged_on_demand(tmp_path):
     assert "perturbation_norm" not in history("without")
 
 
-def test_pattern_that_no_variable_has_is_refused(tmp_path):
+def test_pattern_that_no_variable_has_is_refused(tmp_path, failure):
     message = failure("--perturb=nothing", f"--output_dir={tmp_path / 'run'}")
     assert "Received: --perturb=nothing" in message
 
@@ -239,7 +239,7 @@ def test_mirrored_devices_equal_one(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("two_devices")
-def test_batch_that_the_devices_cannot_share_is_refused(tmp_path):
+def test_batch_that_the_devices_cannot_share_is_refused(tmp_path, failure):
     output = tmp_path / "run"
     message = failure(
         "--batch_size=31", "--distribution=mirrored", f"--output_dir={output}"
