@@ -45,6 +45,7 @@ ALLOWED = {
     "apps": {
         "absl",
         "amp_keras",
+        "filelock",
         "keras",
         "matplotlib",
         "numpy",
