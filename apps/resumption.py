@@ -152,6 +152,8 @@ class Resumption(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         history = self.progress.history
+        logs["learning_rate"] = self.model.optimizer.learning_rate
+        logs["epsilon"] = self.model.epsilon
         for name, value in logs.items():
             history.setdefault(name, []).append(float(value))
         losses = history.get("val_loss")

@@ -6,15 +6,15 @@ import io
 import json
 import pathlib
 import platform
-import shlex
-import sys
+import shutil
+import subprocess
 
 import atomic_file
+import command_line
 import filelock
 import keras
-import matplotlib.figure
+import run_report
 from checkpoints import Checkpoints
-from matplotlib import ticker
 
 import amp_keras
 
@@ -34,8 +34,11 @@ _LOCK, _CONFIG, _METRICS = ".lock", "config.json", "metrics.json"
 _WRITTEN = (
     _CONFIG,
     _METRICS,
+    "README.md",
+    "confusion.png",
     "curves.png",
     "history.csv",
+    "mistakes.png",
     "model.keras",
 )
 
@@ -65,6 +68,7 @@ class RunDirectory:
         self._made = not self.path.exists()
         self._lock = filelock.FileLock(self.path / _LOCK)
         self.checkpoints = Checkpoints(self.path / "checkpoints")
+        self.tensorboard = self.path / "tensorboard"
         self._open()
         try:
             if overwrite and (self.path / _CONFIG).exists():
@@ -97,6 +101,7 @@ class RunDirectory:
 
     def _remove_earlier_run(self):
         self.checkpoints.remove()
+        shutil.rmtree(self.tensorboard, ignore_errors=True)
         for name in _WRITTEN:
             (self.path / name).unlink(missing_ok=True)
 
@@ -144,8 +149,12 @@ class RunDirectory:
                 for name in sorted({*_PACKAGES, keras.config.backend()})
             },
         }
-        command = shlex.join(["python", *sys.argv])
-        config = {**self._config, "command": command, "versions": versions}
+        config = {
+            **self._config,
+            "command": command_line.repeated(),
+            "revision": _git_revision(),
+            "versions": versions,
+        }
         self._write_json(_CONFIG, config)
 
     def write_history(self, history):
@@ -170,40 +179,35 @@ class RunDirectory:
         self._write_json(_METRICS, metrics)
         self.checkpoints.remove()
 
-    def write_curves(self, history, metrics):
-        """Draws `curves.png`: loss and accuracy by epoch, and on the test set.
-
-        Training values are averages over an epoch, during which the weights
-        changed and images were augmented.
-        """
-        figure = matplotlib.figure.Figure(figsize=(10, 4), layout="constrained")
+    def write_picture(self, name, figure):
+        """Writes a matplotlib figure as `NAME.png`."""
         figure.suptitle(self.path.name)
-        for axes, measure in zip(figure.subplots(1, 2), ("loss", "accuracy")):
-            _draw_curve(axes, history, measure, metrics[f"test_{measure}"])
-        with atomic_file.replacing(self.path / "curves.png") as new:
-            figure.savefig(new, dpi=120)
+        with atomic_file.replacing(self.path / f"{name}.png") as new:
+            figure.savefig(new, dpi=110)
+
+    def write_page(self, metrics):
+        """Writes `README.md`, what a person would want to know of the run."""
+        config = _read_json(self.path / _CONFIG)
+        text = run_report.page(self.path.name, config, metrics)
+        atomic_file.write_text(self.path / "README.md", text)
 
     def _write_json(self, name, content):
         text = json.dumps(content, indent=2) + "\n"
         atomic_file.write_text(self.path / name, text)
 
 
-def _draw_curve(axes, history, measure, test_value):
-    for key, label in ((measure, "training"), (f"val_{measure}", "validation")):
-        if key in history:
-            epochs = range(1, len(history[key]) + 1)
-            axes.plot(epochs, history[key], marker=".", label=label)
-    axes.axhline(test_value, color="gray", linestyle="--", label="test, at end")
-    axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-    axes.set_ylabel(measure)
-    if measure == "loss" and max(history["loss"]) > 10 * min(history["loss"]):
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter(ticker.NullFormatter())
-    axes.grid(alpha=0.3)
-    axes.legend()
+def _git_revision():
+    """The commit of this code, marked if it was changed since, or `None`."""
+    try:
+        return subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=pathlib.Path(__file__).parent,
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def _rows(history):

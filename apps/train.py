@@ -21,17 +21,18 @@ KERAS_BACKEND=jax python apps/train.py --coordinator_address=HOST0:1234 \
 import dataclasses
 import math
 import pathlib
-import shlex
 import sys
 
 import command_line
 import distribution
 import keras
+import pictures
 from absl import flags
 from checkpoints import CheckpointError
 from checkpoints import ReadOnlyCheckpoints
 from distribution import DistributionError
 from interruption import Interruption
+from keras.callbacks import TensorBoard
 from resumption import Interrupted
 from resumption import TrainingError
 from run_directory import OutputError
@@ -39,6 +40,8 @@ from run_directory import RunDirectory
 from run_directory import default_path
 from training import evaluate
 from training import load_data
+from training import measures
+from training import predict
 from training import train
 from training_flags import config_from_flags
 
@@ -103,7 +106,8 @@ def run(config, directory, devices=None, **keeping):
     network, progress = train(
         config,
         data,
-        devices=devices,
+        [TensorBoard(directory.tensorboard, write_graph=False)],
+        devices,
         checkpoints=directory.checkpoints,
         on_epoch=directory.write_history,
         **keeping,
@@ -111,11 +115,32 @@ def run(config, directory, devices=None, **keeping):
     path = directory.write_model(network)
     # A copy that lives on this process' own device.
     network = keras.models.load_model(path)
-    metrics = _metrics(config, network, data, progress, devices)
-    directory.write_history(progress.history)
-    directory.write_curves(progress.history, metrics)
+    predictions = predict(network, data.test, config.batch_size)
+    metrics = {
+        **_measures(network, data, predictions, config),
+        **_facts(config, network, progress, devices),
+    }
+    _report(directory, data, predictions, progress.history, metrics)
     directory.finish(metrics)
     return metrics
+
+
+def _report(directory, data, predictions, history, metrics):
+    directory.write_history(history)
+    classes = predictions.argmax(-1)
+    for name, figure in (
+        ("curves", pictures.curves(history, metrics)),
+        (
+            "confusion",
+            pictures.confusion(data.test.labels, classes, data.class_names),
+        ),
+        (
+            "mistakes",
+            pictures.worst_mistakes(data.test, predictions, data.class_names),
+        ),
+    ):
+        directory.write_picture(name, figure)
+    directory.write_page(metrics)
 
 
 def assist(config, checkpoints, devices):
@@ -167,7 +192,7 @@ def _run_until_interrupted(config, directory, devices):
         except Interrupted:
             print(
                 "Interrupted and saved. The same command goes on from here:\n"
-                f"{shlex.join(['python', *sys.argv])}",
+                f"{command_line.repeated()}",
                 file=sys.stderr,
             )
             sys.exit(128 + interruption.signal)
@@ -193,21 +218,20 @@ def _print_devices(devices):
     )
 
 
-def _measures(network, data, batch_size):
-    splits = {"test": data.test}
+def _measures(network, data, predictions, config):
+    values = {"test": measures(data.test, predictions)}
     if data.validation:
-        splits["val"] = data.validation
+        values["val"] = evaluate(network, data.validation, config.batch_size)
     return {
         f"{split}_{measure}": value
-        for split, examples in splits.items()
-        for measure, value in evaluate(network, examples, batch_size).items()
+        for split, of_split in values.items()
+        for measure, value in of_split.items()
     }
 
 
-def _metrics(config, network, data, progress, devices):
+def _facts(config, network, progress, devices):
     epoch = progress.best_epoch or config.epochs
     return {
-        **_measures(network, data, config.batch_size),
         "train_accuracy": progress.history["accuracy"][epoch - 1],
         "train_loss": progress.history["loss"][epoch - 1],
         "epoch": epoch,

@@ -207,17 +207,31 @@ def evaluate(network, split, batch_size):
     Raises:
         TrainingError: If the network's outputs are not finite.
     """
+    return measures(split, predict(network, split, batch_size))
+
+
+def predict(network, split, batch_size):
+    """Returns log-probabilities, a float64 array `(examples, classes)`.
+
+    Raises:
+        TrainingError: If the network's outputs are not finite.
+    """
     batches = datasets.evaluation_batches(split, batch_size)
     logits = network.predict(batches, verbose=0).astype("float64")
     if not np.all(np.isfinite(logits)):
         raise TrainingError(
             f"The trained network's outputs are not finite. {DIVERGED_ADVICE}"
         )
-    log_probabilities = np.asarray(keras.ops.log_softmax(logits))
-    examples = np.arange(len(split))
+    return np.asarray(keras.ops.log_softmax(logits))
+
+
+def measures(split, log_probabilities):
+    """Measures predictions, as `evaluate` does."""
+    of_truth = log_probabilities[np.arange(len(split)), split.labels]
+    predictions = log_probabilities.argmax(-1)
     return {
-        "accuracy": float(np.mean(logits.argmax(-1) == split.labels)),
-        "loss": float(-np.mean(log_probabilities[examples, split.labels])),
+        "accuracy": float(np.mean(predictions == split.labels)),
+        "loss": float(-np.mean(of_truth)),
         "ece": expected_calibration_error(
             split.labels, np.exp(log_probabilities)
         ),

@@ -420,7 +420,8 @@ def test_signal_saves_and_says_how_to_go_on(name, tmp_path):
     assert process.returncode == 128 + number
     *_, advice, repeated = errors.splitlines()
     assert advice.endswith("The same command goes on from here:")
-    assert repeated == shlex.join(["python", *command[1:]])
+    again = f"KERAS_BACKEND={keras.config.backend()} python "
+    assert repeated == again + shlex.join(command[1:])
     assert list((run / "checkpoints").glob("step-*.npz"))
     assert not (run / ".lock").exists()
 
