@@ -25,6 +25,7 @@ import command_line
 import distribution
 import keras
 from absl import flags
+from config_file import ConfigError
 from distribution import DistributionError
 from run_directory import OutputError
 from run_directory import RunDirectory
@@ -35,7 +36,7 @@ from training import load_data
 from training import train
 from training_flags import config_from_flags
 
-ERRORS = (DistributionError, OutputError, TrainingError)
+ERRORS = (ConfigError, DistributionError, OutputError, TrainingError)
 
 flags.DEFINE_string(
     "coordinator_address",

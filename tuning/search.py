@@ -35,6 +35,7 @@ import search_oracle
 import training
 import trials
 from absl import flags
+from config_file import ConfigError
 from distribution import DistributionError
 from run_directory import OutputError
 from search_directory import SearchDirectory
@@ -44,7 +45,13 @@ from search_space import SearchSpace
 from search_tuner import SearchTuner
 from training import TrainingError
 
-ERRORS = (DistributionError, OutputError, SearchError, TrainingError)
+ERRORS = (
+    ConfigError,
+    DistributionError,
+    OutputError,
+    SearchError,
+    TrainingError,
+)
 
 # The search ran, and no trial of it succeeded.
 _NOTHING_SUCCEEDED = 1

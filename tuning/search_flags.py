@@ -111,8 +111,8 @@ def options_from_flags():
         SearchError: If flags contradict each other.
     """
     values = flags.FLAGS
-    _check(values)
     config, _ = training_flags.config_from_flags()
+    _check(values)
     config.epsilon = 0.0
     max_trials = values.max_trials
     if max_trials is None and values.tuner in ("random", "bayesian"):

@@ -106,7 +106,10 @@ class AMPHyperModel(keras_tuner.HyperModel):
         self.inner_lr = [float(v) for v in _values("inner_lr", inner_lr)]
         self.inner_iters = _values("inner_iters", inner_iters)
         self._build_network = build
-        self._takes_hyperparameters = bool(inspect.signature(build).parameters)
+        self._takes_hyperparameters = any(
+            parameter.default is parameter.empty
+            for parameter in inspect.signature(build).parameters.values()
+        )
         self._compile = compile
 
     def declare_hyperparameters(self, hp):
@@ -121,16 +124,14 @@ class AMPHyperModel(keras_tuner.HyperModel):
         Returns:
             A dict: `epsilon`, `inner_lr`, `inner_iters` and `norm`.
         """
-        norm = self.norm[0]
-        if len(self.norm) > 1:
-            norm = hp.Choice("norm", self.norm, ordered=False)
-        epsilon = self._choose_epsilon(hp)
-        return {
-            "epsilon": epsilon,
-            "inner_lr": self._choose_where_perturbed(hp, "inner_lr"),
-            "inner_iters": self._choose_where_perturbed(hp, "inner_iters"),
-            "norm": norm,
-        }
+        if len(self.norm) == 1:
+            return self._arguments_of(self.norm[0], hp)
+        chosen = hp.Choice("norm", self.norm, ordered=False)
+        arguments = {}
+        for norm in self.norm:
+            with hp.conditional_scope("norm", [norm]):
+                arguments[norm] = self._arguments_of(norm, hp)
+        return arguments[chosen]
 
     def build(self, hp):
         arguments = self.arguments(hp)
@@ -158,30 +159,30 @@ class AMPHyperModel(keras_tuner.HyperModel):
             )
         return model
 
-    def _choose_epsilon(self, hp):
-        if len(self.norm) == 1:
-            return hp.Choice("epsilon", self.epsilon[self.norm[0]], default=0.0)
-        for norm in self.norm:
-            values = self.epsilon[norm]
-            if norm != self.norm[0]:
-                # Without perturbation the norms are the same.
-                values = values[1:]
-            hp.Choice(
-                "epsilon", values, parent_name="norm", parent_values=[norm]
-            )
-        return hp.get("epsilon")
+    def _arguments_of(self, norm, hp):
+        values = self.epsilon[norm]
+        if norm != self.norm[0]:
+            # Without perturbation the norms are the same.
+            values = values[1:]
+        return {
+            "epsilon": hp.Choice("epsilon", values),
+            "inner_lr": self._choose_where_perturbed(hp, "inner_lr", norm),
+            "inner_iters": self._choose_where_perturbed(
+                hp, "inner_iters", norm
+            ),
+            "norm": norm,
+        }
 
-    def _choose_where_perturbed(self, hp, name):
+    def _choose_where_perturbed(self, hp, name, norm):
         values = getattr(self, name)
         if len(values) == 1:
             return values[0]
-        positive = {e for es in self.epsilon.values() for e in es if e > 0}
         value = hp.Choice(
             name,
             sorted(values),
             default=values[0],
             parent_name="epsilon",
-            parent_values=sorted(positive),
+            parent_values=self.epsilon[norm][1:],
         )
         return values[0] if value is None else value
 

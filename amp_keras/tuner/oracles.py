@@ -31,6 +31,8 @@ class _BaselineFirst:
 
     def reload(self):
         super().reload()
+        # They are read in the order of the folder.
+        self.trials = dict(sorted(self.trials.items()))
         # A process can be killed between writing a trial and writing the
         # oracle: the trials themselves say which have not finished.
         self._retry_queue = [
