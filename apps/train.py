@@ -30,6 +30,7 @@ import pictures
 from absl import flags
 from checkpoints import CheckpointError
 from checkpoints import ReadOnlyCheckpoints
+from config_file import ConfigError
 from distribution import DistributionError
 from interruption import Interruption
 from keras.callbacks import TensorBoard
@@ -45,7 +46,13 @@ from training import predict
 from training import train
 from training_flags import config_from_flags
 
-ERRORS = (CheckpointError, DistributionError, OutputError, TrainingError)
+ERRORS = (
+    CheckpointError,
+    ConfigError,
+    DistributionError,
+    OutputError,
+    TrainingError,
+)
 
 flags.DEFINE_string(
     "coordinator_address",
