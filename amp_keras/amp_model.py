@@ -88,6 +88,11 @@ class AMPModel(Trainer, keras.Model):
             of a `keras.Variable` that returns a bool, or a regular expression
             to be found in its `path`. `"kernel|embeddings"`, say, leaves out
             biases and normalization. Defaults to `None`: all of them.
+        inner_clipnorm: Float > 0, the global L2 norm to which the gradients of
+            the ascent are clipped, over the variables that are perturbed. (The
+            last gradient is clipped by the optimizer's `global_clipnorm`.) The
+            authors' code clips all gradients at 50. Defaults to `None`: no
+            clipping.
         synchronize_perturbation: Bool, whether replicas share the
             perturbation that raises the loss of the global batch, as a single
             device would. `False` gives each replica one for its own part of
@@ -111,9 +116,9 @@ class AMPModel(Trainer, keras.Model):
             compiling the training step anew, unless it changes between 0 and
             a positive value. It is a float32 variable of the model, saved
             with its weights.
-        inner_lr, inner_iters, norm, perturb, synchronize_perturbation,
-            log_perturbation: The arguments, read-only: a compiled training
-            step has them built in.
+        inner_lr, inner_iters, norm, perturb, inner_clipnorm,
+            synchronize_perturbation, log_perturbation: The arguments,
+            read-only: a compiled training step has them built in.
 
     Raises:
         ValueError: If an argument is not of the kind described above.
@@ -132,6 +137,7 @@ class AMPModel(Trainer, keras.Model):
         inner_iters=1,
         norm="global",
         perturb=None,
+        inner_clipnorm=None,
         synchronize_perturbation=True,
         log_perturbation=False,
         name=None,
@@ -145,6 +151,7 @@ class AMPModel(Trainer, keras.Model):
                 f"`norm` must be one of {NORMS}. Received: norm={norm}"
             )
         _check_perturb(perturb)
+        _check_inner_clipnorm(inner_clipnorm)
         self._check_strategy()
         # The wrapped model casts its inputs itself.
         super().__init__(name=name, dtype=model.dtype_policy, autocast=False)
@@ -160,6 +167,7 @@ class AMPModel(Trainer, keras.Model):
         self._inner_iters = int(inner_iters)
         self._norm = norm
         self._perturb = perturb
+        self._inner_clipnorm = inner_clipnorm and float(inner_clipnorm)
         self._synchronize_perturbation = bool(synchronize_perturbation)
         self._log_perturbation = bool(log_perturbation)
         self._perturbation_metrics = self._make_perturbation_metrics()
@@ -207,6 +215,10 @@ class AMPModel(Trainer, keras.Model):
         return self._perturb
 
     @property
+    def inner_clipnorm(self):
+        return self._inner_clipnorm
+
+    @property
     def synchronize_perturbation(self):
         return self._synchronize_perturbation
 
@@ -247,6 +259,7 @@ class AMPModel(Trainer, keras.Model):
             "inner_iters": self.inner_iters,
             "norm": self.norm,
             "perturb": keras.saving.serialize_keras_object(self.perturb),
+            "inner_clipnorm": self.inner_clipnorm,
             "synchronize_perturbation": self.synchronize_perturbation,
             "log_perturbation": self.log_perturbation,
         }
@@ -296,6 +309,17 @@ def _check_perturb(perturb):
             "`perturb` must be None, a function of a variable or a regular "
             f"expression. Received: perturb={perturb} ({error})"
         ) from error
+
+
+def _check_inner_clipnorm(value):
+    if value is None:
+        return
+    _check_non_negative_float("inner_clipnorm", value)
+    if value == 0:
+        raise ValueError(
+            "`inner_clipnorm` must be None or a float > 0. "
+            f"Received: inner_clipnorm={value}"
+        )
 
 
 def _check_non_negative_float(name, value):

@@ -151,7 +151,7 @@ class AMPTrainer:
         """Returns the gradients of the mean loss over the global batch.
 
         They are in the dtype of the perturbation, freed of the optimizer's
-        loss scale, and summed over the replicas.
+        loss scale, summed over the replicas, and clipped if asked for.
         """
         gradients = [
             None if g is None or p is None else ops.cast(g, p.dtype)
@@ -159,9 +159,12 @@ class AMPTrainer:
         ]
         gradients = self._of_global_batch(gradients)
         scale = self.optimizer.scale_loss(ops.ones(()))
-        return [
+        gradients = [
             g if g is None else g / ops.cast(scale, g.dtype) for g in gradients
         ]
+        if self.inner_clipnorm is None:
+            return gradients
+        return project(gradients, self.inner_clipnorm)
 
     def _check_substituted(self, clean_gradients, perturbed_gradients):
         bypassed = [

@@ -52,8 +52,8 @@ class Checkpoints:
                 old.unlink()
         except OSError as error:
             raise CheckpointError(
-                f"the checkpoint {path} cannot be written ({error.strerror}); "
-                "the one before it is kept"
+                f"the checkpoint {path} cannot be written ({error.strerror})"
+                f"{'; those before it are kept' if self.exist() else ''}"
             ) from error
 
     def load_latest(self, report=print):
@@ -71,6 +71,10 @@ class Checkpoints:
             except _DAMAGE as error:
                 report(f"{path} is damaged ({error}): the one before it counts")
         return None
+
+    def exist(self):
+        """Returns whether there is one."""
+        return bool(self._files())
 
     def remove(self):
         """Removes them all."""

@@ -28,6 +28,14 @@ class _Name(flags.ArgumentParser):
         raise ValueError(f"must be {self.syntactic_help}{advice}")
 
 
+class _Boolean(flags.BooleanParser):
+    def parse(self, argument):
+        try:
+            return super().parse(argument)
+        except (TypeError, ValueError) as error:
+            raise ValueError("must be true or false") from error
+
+
 class _Integer(flags.IntegerParser):
     def convert(self, argument):
         try:
@@ -37,6 +45,11 @@ class _Integer(flags.IntegerParser):
 
 
 class _Float(flags.FloatParser):
+    def __init__(self, lower_bound=None, upper_bound=None):
+        super().__init__(lower_bound, upper_bound)
+        if self.syntactic_help.startswith("number"):
+            self.syntactic_help = f"a {self.syntactic_help}"
+
     def convert(self, argument):
         try:
             value = super().convert(argument)
@@ -50,6 +63,13 @@ class _Float(flags.FloatParser):
 def define_name(name, default, names, help):
     """Defines a flag that takes one of `names`."""
     flags.DEFINE(_Name(names), name, default, help)
+
+
+def define_bool(name, default, help):
+    """Defines a flag that takes true or false."""
+    flag = flags.BooleanFlag(name, default, help)
+    flag.parser = _Boolean()
+    flags.DEFINE_flag(flag)
 
 
 def define_integer(name, default, help, lower_bound=None, upper_bound=None):

@@ -1,10 +1,13 @@
-"""`--config=FILE`: a JSON file whose values are the defaults of flags."""
+"""Files whose values are the defaults of flags: `--recipe`, `--config`."""
 
 import difflib
 import json
 import pathlib
 
 from absl import flags
+
+_FOLDER = pathlib.Path(__file__).parent / "recipes"
+RECIPES = tuple(sorted(file.stem for file in _FOLDER.glob("*.json")))
 
 _KINDS = {
     "int": (int, "an integer"),
@@ -18,20 +21,42 @@ class ConfigError(Exception):
     """The file of --config cannot be used; the message says why."""
 
 
-def set_defaults(path, names):
-    """Makes the values of a file the defaults of flags.
+def set_defaults(recipe, path, names):
+    """Makes the values of a recipe and of a file the defaults of flags.
 
-    A flag that the command line gives keeps the value given there.
+    The file counts more than the recipe, and a flag that the command line
+    gives keeps the value given there.
 
     Args:
-        path: String, a file with a JSON object.
-        names: The names of the flags that it may have.
+        recipe: String, one of `RECIPES`, or `None`.
+        path: String, a file with a JSON object, or `None`.
+        names: The names of the flags that the file may have.
 
     Raises:
         ConfigError: If it cannot be read, or has an unknown key or a value
             that the flag does not take.
     """
-    for name, value in _read(path).items():
+    values = {} if path is None else _read(path)
+    _check_names(path, values, names)
+    for name, value in _of_recipe(recipe, values).items():
+        _set_default(f"--recipe={recipe}", name, value)
+    for name, value in values.items():
+        _set_default(f"--config={path}", name, value)
+
+
+def _of_recipe(recipe, values):
+    if recipe is None:
+        return {}
+    content = json.loads((_FOLDER / f"{recipe}.json").read_text())
+    model = flags.FLAGS["model"]
+    name = model.value
+    if model.using_default_value:
+        name = values.get("model", name)
+    return {**content["flags"], **content["by_model"].get(name, {})}
+
+
+def _check_names(path, values, names):
+    for name in values:
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
             advice = f"did you mean {near[0]}?" if near else ", ".join(names)
@@ -39,7 +64,6 @@ def set_defaults(path, names):
                 f"--config={path}: keys must be names of the flags of training"
                 f"; {advice} Received: {name}"
             )
-        _set_default(path, name, value)
 
 
 def _read(path):
@@ -57,7 +81,7 @@ def _read(path):
     return content
 
 
-def _set_default(path, name, value):
+def _set_default(origin, name, value):
     flag = flags.FLAGS[name]
     types, accepted = _KINDS[flag.flag_type()]
     is_bool = isinstance(value, bool)
@@ -65,10 +89,10 @@ def _set_default(path, name, value):
         return
     if not isinstance(value, types) or is_bool != (types is bool):
         raise ConfigError(
-            f"--config={path}: {name} must be {accepted}. "
+            f"{origin}: {name} must be {accepted}. "
             f"Received: {json.dumps(value)}"
         )
     try:
         flags.FLAGS.set_default(name, value)
     except flags.Error as error:
-        raise ConfigError(f"--config={path}: {error}") from error
+        raise ConfigError(f"{origin}: {error}") from error

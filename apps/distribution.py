@@ -1,6 +1,7 @@
 """How a run is spread over devices, processes and machines."""
 
 import contextlib
+import importlib
 import os
 
 import keras
@@ -56,6 +57,19 @@ def join(coordinator_address=None, num_processes=None, process_id=None):
             f"Received: {given} ({error})"
         ) from error
     return True
+
+
+def check_gpu():
+    """Raises a `DistributionError` if the backend sees no GPU."""
+    backend = keras.config.backend()
+    module = importlib.import_module(
+        f"amp_keras.backend.{backend}.distribution"
+    )
+    if not module.has_gpu():
+        raise DistributionError(
+            f"--require_gpu: {backend} sees no GPU. Is its CUDA build "
+            "installed, and does nvidia-smi show one?"
+        )
 
 
 def create(name):

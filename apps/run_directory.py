@@ -128,8 +128,11 @@ class RunDirectory:
         self._lock.release()
         (self.path / _LOCK).unlink(missing_ok=True)
 
-    def remove_if_made(self):
-        """Removes the folder of a run that came to nothing."""
+    def discard_if_nothing_is_saved(self):
+        """Removes what a run left that failed before its first checkpoint."""
+        if self.checkpoints.exist():
+            return
+        self._remove_earlier_run()
         self.close()
         if self._made:
             self.path.rmdir()

@@ -54,6 +54,9 @@ ERRORS = (
     TrainingError,
 )
 
+command_line.define_bool(
+    "require_gpu", False, "Fail at once if there is no GPU."
+)
 flags.DEFINE_string(
     "coordinator_address",
     None,
@@ -78,7 +81,7 @@ flags.DEFINE_string(
     "Folder for what the run leaves; a run that stands there is continued. "
     "Default: runs/DATASET-MODEL-...",
 )
-flags.DEFINE_bool(
+command_line.define_bool(
     "overwrite", False, "Remove the run that stands in the output folder."
 )
 command_line.define_integer(
@@ -106,19 +109,19 @@ def run(config, directory, devices=None, **keeping):
     keras.utils.set_random_seed(config.seed)
     try:
         data = load_data(config, devices)
-    except Exception:
-        directory.remove_if_made()
+        directory.write_config()
+        network, progress = train(
+            config,
+            data,
+            [TensorBoard(directory.tensorboard, write_graph=False)],
+            devices,
+            checkpoints=directory.checkpoints,
+            on_epoch=directory.write_history,
+            **keeping,
+        )
+    except ERRORS:
+        directory.discard_if_nothing_is_saved()
         raise
-    directory.write_config()
-    network, progress = train(
-        config,
-        data,
-        [TensorBoard(directory.tensorboard, write_graph=False)],
-        devices,
-        checkpoints=directory.checkpoints,
-        on_epoch=directory.write_history,
-        **keeping,
-    )
     path = directory.write_model(network)
     # A copy that lives on this process' own device.
     network = keras.models.load_model(path)
@@ -169,6 +172,8 @@ def main():
         values.coordinator_address, values.num_processes, values.process_id
     )
     name = "data_parallel" if several else config.distribution
+    if values.require_gpu:
+        distribution.check_gpu()
     devices = distribution.create(name)
     _print_devices(devices)
     settings = dataclasses.asdict(config)

@@ -1,5 +1,6 @@
 """Training one network on one dataset, from data to measures."""
 
+import contextlib
 import dataclasses
 import re
 
@@ -14,6 +15,7 @@ import amp_keras
 from amp_keras import datasets
 from amp_keras import models
 from amp_keras.evaluation import expected_calibration_error
+from amp_keras.optimizers import L2SGD
 
 _DATA_ADVICE = (
     "Ways out: --data_dir=FOLDER with a prepared copy; for gtsrb "
@@ -39,10 +41,13 @@ class TrainingConfig:
     epochs: int = 30
     batch_size: int = 128
     learning_rate: float = 0.1
+    milestones: str | None = None
     warmup_epochs: float = 1.0
     momentum: float = 0.9
     nesterov: bool = True
     weight_decay: float = 5e-4
+    l2: float = 0.0
+    clipnorm: float | None = None
     augment: bool = True
     seed: int = 0
     train_examples: int | None = None
@@ -71,6 +76,7 @@ def load_data(config, devices=None):
             the devices.
     """
     _check_divisible(config, devices or distribution.SingleDevice())
+    _check_schedule(config)
     data = _load(config)
     if config.validation_split:
         data.train, data.validation = _hold_out(data.train, config)
@@ -96,29 +102,44 @@ def build_network(config, data):
 
 
 def build_optimizer(config, steps_per_epoch):
-    """SGD with momentum, linear warm-up, cosine decay to zero.
+    """SGD with momentum and the configuration's schedule.
 
-    Weight decay is decoupled (`w -= learning_rate * weight_decay * w`) and
-    leaves out biases and batch normalization.
+    `weight_decay` is decoupled (`w -= learning_rate * weight_decay * w`) and
+    leaves out biases and batch normalization. `l2` is part of the gradient of
+    all variables, as in torch's SGD.
     """
+    optimizer = L2SGD if config.l2 else keras.optimizers.SGD
+    optimizer = optimizer(
+        _schedule(config, steps_per_epoch),
+        momentum=config.momentum,
+        nesterov=config.nesterov,
+        weight_decay=config.weight_decay or None,
+        global_clipnorm=config.clipnorm,
+        **({"l2": config.l2} if config.l2 else {}),
+    )
+    if config.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def _schedule(config, steps_per_epoch):
+    """Steps at the milestones, or a linear warm-up and a cosine to zero."""
+    if config.milestones:
+        milestones = [int(epoch) for epoch in config.milestones.split(",")]
+        # The rate of a boundary is that before it.
+        return keras.optimizers.schedules.PiecewiseConstantDecay(
+            [epoch * steps_per_epoch - 1 for epoch in milestones],
+            [config.learning_rate * 0.1**i for i in range(len(milestones) + 1)],
+        )
     total_steps = config.epochs * steps_per_epoch
     warmup_steps = int(config.warmup_epochs * steps_per_epoch)
     warmup_steps = min(warmup_steps, total_steps - 1)
-    schedule = keras.optimizers.schedules.CosineDecay(
+    return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0 if warmup_steps else config.learning_rate,
         decay_steps=total_steps - warmup_steps,
         warmup_target=config.learning_rate if warmup_steps else None,
         warmup_steps=warmup_steps,
     )
-    optimizer = keras.optimizers.SGD(
-        schedule,
-        momentum=config.momentum,
-        nesterov=config.nesterov,
-        weight_decay=config.weight_decay or None,
-    )
-    if config.weight_decay:
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
 
 
 def train(config, data, callbacks=(), devices=None, **keeping):
@@ -152,18 +173,39 @@ def train(config, data, callbacks=(), devices=None, **keeping):
     with devices.scope():
         model = _compiled_model(config, data, steps_per_epoch)
         _resume(resumption, model, config, data, devices)
-        for part in resumption.rest(config.epochs):
-            model.fit(
-                _training_batches(config, data, devices, resumption.progress),
-                validation_data=data.validation
-                and _validation_batches(config, data, devices),
-                callbacks=[resumption, *callbacks],
-                shuffle=False,
-                verbose=config.verbose if devices.process_id == 0 else 0,
-                **part,
-            )
+        with _advice_on_memory(config):
+            _fit(model, config, data, [resumption, *callbacks], devices)
         resumption.use_best_epoch(model.model)
     return model.model, resumption.progress
+
+
+def _fit(model, config, data, callbacks, devices):
+    resumption = callbacks[0]
+    for part in resumption.rest(config.epochs):
+        model.fit(
+            _training_batches(config, data, devices, resumption.progress),
+            validation_data=data.validation
+            and _validation_batches(config, data, devices),
+            callbacks=callbacks,
+            shuffle=False,
+            verbose=config.verbose if devices.process_id == 0 else 0,
+            **part,
+        )
+
+
+@contextlib.contextmanager
+def _advice_on_memory(config):
+    """Turns each backend's own error into one that says what helps."""
+    try:
+        yield
+    except Exception as error:
+        if not re.search("RESOURCE_EXHAUSTED|out of memory|OOM", repr(error)):
+            raise
+        raise TrainingError(
+            "The device is out of memory. Try a smaller --batch_size or "
+            f"--model. Received: --batch_size={config.batch_size}, "
+            f"--model={config.model}"
+        ) from error
 
 
 def _resume(resumption, model, config, data, devices):
@@ -184,6 +226,7 @@ def _compiled_model(config, data, steps_per_epoch):
         inner_iters=config.inner_iters,
         norm=config.norm,
         perturb=config.perturb,
+        inner_clipnorm=config.clipnorm,
         log_perturbation=config.log_perturbation,
     )
     model.compile(
@@ -297,6 +340,14 @@ def _check_divisible(config, devices):
             "--batch_size must be a multiple of the number of devices, "
             f"{devices.num_replicas}. "
             f"Received: --batch_size={config.batch_size}"
+        )
+
+
+def _check_schedule(config):
+    if config.milestones and config.warmup_epochs:
+        raise TrainingError(
+            "--warmup_epochs must be 0 with --milestones. "
+            f"Received: --warmup_epochs={config.warmup_epochs:g}"
         )
 
 

@@ -16,6 +16,14 @@ from amp_keras.perturbation import NORMS
 
 _DEFAULT = TrainingConfig()
 
+command_line.define_name(
+    "recipe",
+    None,
+    config_file.RECIPES,
+    "A set of values for these flags, a file in apps/recipes: paper is the "
+    "protocol of the paper, fast what is done by default. --config and flags "
+    "on the command line take precedence.",
+)
 flags.DEFINE_string(
     "config",
     None,
@@ -53,7 +61,7 @@ flags.DEFINE_string(
     "Regular expression: perturb only the variables in whose path it is found, "
     "such as kernel. Default: all.",
 )
-flags.DEFINE_bool(
+command_line.define_bool(
     "log_perturbation",
     _DEFAULT.log_perturbation,
     "Report the loss at the perturbed weights and the perturbation's size.",
@@ -68,6 +76,12 @@ command_line.define_float(
     "Highest learning rate; it then decays to zero along a cosine.",
     lower_bound=0,
 )
+flags.DEFINE_string(
+    "milestones",
+    _DEFAULT.milestones,
+    "Epochs, such as 100,150, at whose end the learning rate is divided by 10, "
+    "instead of the cosine.",
+)
 command_line.define_float(
     "warmup_epochs",
     _DEFAULT.warmup_epochs,
@@ -77,14 +91,26 @@ command_line.define_float(
 command_line.define_float(
     "momentum", _DEFAULT.momentum, "Momentum of SGD.", 0, upper_bound=1
 )
-flags.DEFINE_bool("nesterov", _DEFAULT.nesterov, "Nesterov momentum.")
+command_line.define_bool("nesterov", _DEFAULT.nesterov, "Nesterov momentum.")
 command_line.define_float(
     "weight_decay",
     _DEFAULT.weight_decay,
     "Decoupled weight decay of kernels, as a factor of the learning rate.",
     lower_bound=0,
 )
-flags.DEFINE_bool(
+command_line.define_float(
+    "l2",
+    _DEFAULT.l2,
+    "L2 regularization of all variables, through the momentum, as in torch.",
+    lower_bound=0,
+)
+command_line.define_float(
+    "clipnorm",
+    _DEFAULT.clipnorm,
+    "Global L2 norm to which the gradients of every pass are clipped.",
+    lower_bound=1e-9,
+)
+command_line.define_bool(
     "augment",
     _DEFAULT.augment,
     "Crop (and mirror, where the dataset allows it) training images at random.",
@@ -148,6 +174,17 @@ def _is_regular_expression(pattern):
     return True
 
 
+@flags.validator("milestones", message="must be increasing epochs, as 100,150")
+def _are_increasing(milestones):
+    if milestones is None:
+        return True
+    epochs = milestones.split(",")
+    if not all(epoch.isdecimal() for epoch in epochs):
+        return False
+    numbers = [0, *map(int, epochs)]
+    return all(a < b for a, b in zip(numbers, numbers[1:]))
+
+
 def config_from_flags():
     """Returns what the command line describes.
 
@@ -159,8 +196,7 @@ def config_from_flags():
         ConfigError: If the file of `--config` cannot be used.
     """
     names = [field.name for field in dataclasses.fields(TrainingConfig)]
-    if flags.FLAGS.config is not None:
-        config_file.set_defaults(flags.FLAGS.config, names)
+    config_file.set_defaults(flags.FLAGS.recipe, flags.FLAGS.config, names)
     config = TrainingConfig(**{name: flags.FLAGS[name].value for name in names})
     origin = "given"
     if config.epsilon is None:

@@ -24,6 +24,8 @@ INT = "must be an int >= 0. Received: "
         ("epsilon", True, f"`epsilon` {FLOAT}epsilon=True"),
         ("epsilon", None, f"`epsilon` {FLOAT}epsilon=None"),
         ("inner_lr", -0.5, f"`inner_lr` {FLOAT}inner_lr=-0.5"),
+        ("inner_clipnorm", -1.0, f"`inner_clipnorm` {FLOAT}inner_clipnorm=-1"),
+        ("inner_clipnorm", 0, "`inner_clipnorm` must be None or a float > 0"),
         ("inner_iters", 1.5, f"`inner_iters` {INT}inner_iters=1.5"),
         ("inner_iters", -1, f"`inner_iters` {INT}inner_iters=-1"),
         ("inner_iters", True, f"`inner_iters` {INT}inner_iters=True"),
@@ -81,7 +83,14 @@ def test_model_with_its_own_training_is_refused(cls, method):
 
 @pytest.mark.parametrize(
     "name",
-    ["inner_lr", "inner_iters", "norm", "perturb", "synchronize_perturbation"],
+    [
+        "inner_lr",
+        "inner_iters",
+        "norm",
+        "perturb",
+        "inner_clipnorm",
+        "synchronize_perturbation",
+    ],
 )
 def test_arguments_cannot_be_changed_behind_a_compiled_step(name):
     model = amp_keras.AMPModel(networks.plain_mlp(), epsilon=0.1)
@@ -102,6 +111,7 @@ def trained(epochs=1):
         inner_lr=0.5,
         inner_iters=2,
         norm="per_variable",
+        inner_clipnorm=9.0,
         name="amp",
     )
     model.compile(
@@ -125,6 +135,7 @@ def assert_same_weights(a, b):
 
 def arguments_of(model):
     names = ("name", "epsilon", "inner_lr", "inner_iters", "norm")
+    names = (*names, "inner_clipnorm")
     return [getattr(model, name) for name in names]
 
 
@@ -132,7 +143,7 @@ def test_config_round_trip():
     model = trained()
     copy = amp_keras.AMPModel.from_config(model.get_config())
     assert arguments_of(copy) == arguments_of(model)
-    assert arguments_of(copy) == ["amp", 0.2, 0.5, 2, "per_variable"]
+    assert arguments_of(copy) == ["amp", 0.2, 0.5, 2, "per_variable", 9.0]
     assert copy.model.get_config() == model.model.get_config()
 
 

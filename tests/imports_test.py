@@ -24,6 +24,7 @@ ALLOWED = {
     },
     "amp_keras/trainer.py": {"keras", "amp_keras.perturbation"},
     "amp_keras/callbacks.py": {"keras"},
+    "amp_keras/optimizers.py": {"keras"},
     "amp_keras/__init__.py": {"amp_keras"},
     "amp_keras/backend/tensorflow": {
         "keras",

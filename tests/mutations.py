@@ -70,6 +70,12 @@ MUTATIONS = [
         "epsilon / ops.maximum(l2_norm(tensors), _TINY)",
     ),
     (
+        "ascent gradients not clipped",
+        STEP,
+        "return project(gradients, self.inner_clipnorm)",
+        "return gradients",
+    ),
+    (
         "norms swapped",
         BALL,
         'if norm == "per_variable"',

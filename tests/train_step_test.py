@@ -214,3 +214,15 @@ def test_all_variables_frozen_warns_as_keras_does():
     model.compile(keras.optimizers.SGD(0.1), networks.classifier_loss())
     with pytest.warns(UserWarning, match="any trainable weights"):
         model.train_on_batch(x, y)
+
+
+def test_gradients_of_the_ascent_are_clipped_to_inner_clipnorm():
+    """(3, 4) is clipped to (1.5, 2), so the ascent leads to (3.15, 4.2)."""
+    network = networks.TwoScalars(3.0, 4.0)
+    model = amp_keras.AMPModel(
+        network, epsilon=10.0, inner_lr=0.1, inner_clipnorm=2.5
+    )
+    model.compile(keras.optimizers.SGD(0.1), loss=networks.half_squares)
+    model.train_on_batch(np.zeros((5, 2)), np.zeros((5, 2)))
+    result = [float(network.first), float(network.second)]
+    np.testing.assert_allclose(result, [3.0 - 0.315, 4.0 - 0.42], rtol=1e-6)

@@ -39,10 +39,11 @@ def summary(rows):
     lines = []
     for role in dict.fromkeys(row["role"] for row in rows):
         own = [row for row in rows if row["role"] == role]
-        measures = ", ".join(
-            f"{name} {statistics.mean(float(r[f'test_{name}']) for r in own):.4f}"
+        means = {
+            name: statistics.mean(float(row[f"test_{name}"]) for row in own)
             for name in _MEASURES
-        )
+        }
+        measures = ", ".join(f"{k} {value:.4f}" for k, value in means.items())
         plural = "s" if len(own) > 1 else ""
         lines.append(
             f"test set, {role} (epsilon={float(own[0]['epsilon']):g}, "

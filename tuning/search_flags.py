@@ -59,7 +59,7 @@ flags.DEFINE_list(
     "The radii to choose from; 0 is always among them. Default: values from "
     "0.002 to 0.5, or a tenth of them for --norm=per_variable.",
 )
-flags.DEFINE_bool(
+command_line.define_bool(
     "final",
     True,
     "At the end train the chosen configuration and the baseline on all "
@@ -71,7 +71,7 @@ flags.DEFINE_string(
     "Folder of the search; the same command goes on with what is in it. "
     "Default: runs/search-DATASET-MODEL-NORM-TUNER.",
 )
-flags.DEFINE_bool(
+command_line.define_bool(
     "overwrite", False, "Remove the search that is in the folder, and begin."
 )
 flags.DEFINE_string(

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 
 import numpy as np
 import requests
@@ -80,12 +81,23 @@ def readable_errors(name, data_dir):
             raise DatasetError("that is a file, not a folder")
         yield
     except Exception as error:
-        reason = " ".join(str(error).split())
-        if not isinstance(error, DatasetError):
-            reason = f"{type(error).__name__}: {reason[:_LONGEST_REASON]}"
         raise DatasetError(
-            f"{name} could not be loaded from {where}: {reason}"
+            f"{name} could not be loaded from {where}: {_reason(error)}"
         ) from error
+
+
+def _reason(error):
+    reason = " ".join(str(error).split())
+    if isinstance(error, tf.errors.DataLossError):
+        damage = re.search(r"\w+ record at \d+", reason)
+        return (
+            "a file of the prepared dataset is damaged "
+            f"({damage[0] if damage else 'data loss'}); remove it there to "
+            "have it prepared again"
+        )
+    if isinstance(error, DatasetError):
+        return reason
+    return f"{type(error).__name__}: {reason[:_LONGEST_REASON]}".rstrip(".")
 
 
 def _check_reachable(url):

@@ -86,11 +86,15 @@ def read_json(path):
 def test_run_leaves_its_files(tmp_path, capsys):
     run = small(tmp_path, "--epsilon=0.05", "--validation_split=0.2")
     assert sorted(path.name for path in run.iterdir()) == [
+        "README.md",
         "config.json",
+        "confusion.png",
         "curves.png",
         "history.csv",
         "metrics.json",
+        "mistakes.png",
         "model.keras",
+        "tensorboard",
     ]
     metrics = read_json(run / "metrics.json")
     assert metrics["epochs"] == 2 and metrics["seconds"] > 0
@@ -105,7 +109,17 @@ def test_run_leaves_its_files(tmp_path, capsys):
     with open(run / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["0", "1"]
-    assert float(rows[1]["loss"]) == pytest.approx(metrics["train_loss"])
+    assert metrics["epoch"] == 1 + np.argmin(
+        [float(row["val_loss"]) for row in rows]
+    )
+    kept = rows[metrics["epoch"] - 1]
+    assert float(kept["loss"]) == pytest.approx(metrics["train_loss"])
+    assert float(kept["val_loss"]) == pytest.approx(metrics["val_loss"])
+    assert [float(row["epsilon"]) for row in rows] == [0.05, 0.05]
+    page = (run / "README.md").read_text()
+    assert f"| {metrics['test_accuracy']:.4f} |" in page
+    assert config["command"] in page and "curves.png" in page
+    assert list((run / "tensorboard" / "train").iterdir())
     output = capsys.readouterr().out
     assert f"test accuracy {metrics['test_accuracy']:.4f}" in output
     assert f"wrote {run / 'model.keras'}" in output
@@ -340,7 +354,7 @@ def test_earlier_run_is_not_overwritten(tmp_path, failure):
 
 
 def contents(folder):
-    return {p.name: p.read_bytes() for p in folder.iterdir()}
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def test_finished_run_is_not_trained_again(tmp_path, capsys):

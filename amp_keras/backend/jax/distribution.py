@@ -43,5 +43,9 @@ class DataParallel:
             ) from error
 
 
+def has_gpu():
+    return any(device.platform == "gpu" for device in jax.devices())
+
+
 def num_devices():
     return jax.device_count()

@@ -22,6 +22,10 @@ class Mirrored:
         """There is one process."""
 
 
+def has_gpu():
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
 def num_devices():
     """Returns the number of GPUs, or 1: replicas on one CPU save no time."""
     return max(1, len(tf.config.list_logical_devices("GPU")))

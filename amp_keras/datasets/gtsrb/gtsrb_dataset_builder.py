@@ -127,9 +127,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split, images_path, annotations_path):
         with annotations_path.open("rb") as file:
-            rows = read_annotations(zipfile.ZipFile(file), split)
+            rows = read_annotations(open_archive(file), split)
         with images_path.open("rb") as file:
-            archive = zipfile.ZipFile(file)
+            archive = open_archive(file)
             warn_of_unlisted_images(archive, split, rows)
             for row in rows:
                 yield make_example(archive, split, row)
@@ -226,6 +226,32 @@ def read_annotations(archive, split):
     return rows
 
 
+def open_archive(file):
+    """Opens an archive, of which nothing is ever extracted to disk.
+
+    Args:
+        file: A file object.
+
+    Returns:
+        A `zipfile.ZipFile`.
+
+    Raises:
+        ValueError: If it is not whole, or a name in it climbs out of it, which
+            none in the official archives does.
+    """
+    try:
+        archive = zipfile.ZipFile(file)
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{file.name} is not a whole zip archive.") from error
+    for name in archive.namelist():
+        if name.startswith("/") or ".." in name.split("/"):
+            raise ValueError(
+                f"{archive.filename} holds a name that leaves the archive: "
+                f"{name}."
+            )
+    return archive
+
+
 def warn_of_unlisted_images(archive, split, rows):
     """Logs a warning if the archive holds images without an annotation.
 
@@ -266,10 +292,31 @@ def make_example(archive, split, row):
         )
     return key, {
         "image": image,
-        "label": int(row["ClassId"]),
+        "label": parse_label(name, row),
         "roi": make_roi(row),
         "track": track,
     }
+
+
+def parse_label(name, row):
+    """Parses the class of an image.
+
+    Args:
+        name: Name of the image.
+        row: The annotation of the image.
+
+    Returns:
+        Int, the class.
+
+    Raises:
+        ValueError: If there is no such class.
+    """
+    if int(row["ClassId"]) not in range(len(CLASS_NAMES)):
+        raise ValueError(
+            f"ClassId must be 0 to {len(CLASS_NAMES) - 1}. "
+            f"Received: {row['ClassId']} for {name}."
+        )
+    return int(row["ClassId"])
 
 
 def parse_file_name(split, row):
@@ -310,6 +357,7 @@ def read_image(archive, name):
 
     Raises:
         FileNotFoundError: If the archive does not hold the image.
+        ValueError: If it cannot be decoded.
     """
     try:
         content = archive.read(name)
@@ -317,7 +365,12 @@ def read_image(archive, name):
         raise FileNotFoundError(
             f"{name} is annotated, but it is not in {archive.filename}."
         ) from None
-    return Image.open(io.BytesIO(content)).convert("RGB")
+    try:
+        return Image.open(io.BytesIO(content)).convert("RGB")
+    except OSError as error:
+        raise ValueError(
+            f"{name} in {archive.filename} cannot be decoded."
+        ) from error
 
 
 def make_roi(row):
