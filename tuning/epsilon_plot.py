@@ -68,6 +68,4 @@ def _draw_norm(axes, rows, measure, norm):
         for name, value in row.items()
         if name.startswith(f"{measure}_seed")
     ]
-    axes.scatter(
-        *zip(*points), s=18, color=line.get_color(), label="each seed"
-    )
+    axes.scatter(*zip(*points), s=18, color=line.get_color(), label="each seed")

@@ -40,8 +40,7 @@ def summary(rows):
     for role in dict.fromkeys(row["role"] for row in rows):
         own = [row for row in rows if row["role"] == role]
         measures = ", ".join(
-            f"{name} {statistics.mean(float(r[f'test_{name}']) for r in own):.4f}"
-            for name in _MEASURES
+            f"{name} {_mean(own, f'test_{name}'):.4f}" for name in _MEASURES
         )
         plural = "s" if len(own) > 1 else ""
         lines.append(
@@ -49,6 +48,10 @@ def summary(rows):
             f"{len(own)} seed{plural}): {measures}"
         )
     return lines
+
+
+def _mean(rows, name):
+    return statistics.mean(float(row[name]) for row in rows)
 
 
 def _row(role, config, devices):
