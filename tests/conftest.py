@@ -30,6 +30,7 @@ if BACKEND != "tensorflow":
         "evaluation",
         "models",
         "mutations_test.py",
+        "tuning",
     ]
 
 

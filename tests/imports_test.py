@@ -70,7 +70,7 @@ ALLOWED = {
         "tensorboard",
         *APPS,
     },
-    "benchmarks": {"absl", "amp_keras", "keras", "numpy", "training"},
+    "benchmarks": {"absl", "amp_keras", "keras", "numpy"},
 }
 
 

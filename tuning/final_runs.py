@@ -39,17 +39,19 @@ def summary(rows):
     lines = []
     for role in dict.fromkeys(row["role"] for row in rows):
         own = [row for row in rows if row["role"] == role]
-        means = {
-            name: statistics.mean(float(row[f"test_{name}"]) for row in own)
-            for name in _MEASURES
-        }
-        measures = ", ".join(f"{k} {value:.4f}" for k, value in means.items())
+        measures = ", ".join(
+            f"{name} {_mean(own, f'test_{name}'):.4f}" for name in _MEASURES
+        )
         plural = "s" if len(own) > 1 else ""
         lines.append(
             f"test set, {role} (epsilon={float(own[0]['epsilon']):g}, "
             f"{len(own)} seed{plural}): {measures}"
         )
     return lines
+
+
+def _mean(rows, name):
+    return statistics.mean(float(row[name]) for row in rows)
 
 
 def _row(role, config, devices):

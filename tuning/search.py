@@ -30,6 +30,7 @@ import command_line
 import distribution
 import epsilon_plot
 import final_runs
+import judgement
 import search_flags
 import search_oracle
 import training
@@ -141,7 +142,7 @@ def finish(search, directory, options, devices, rows):
     best = dataclasses.asdict(config)
     del best["verbose"]
     directory.write_best(best)
-    print(_judgement(chosen, baseline, rows, options.objective))
+    print(judgement.judge(rows, options.objective))
     if not flags.FLAGS.final:
         return
     configs = {"chosen": config}
@@ -186,21 +187,6 @@ def main():
     for name in ("trials.csv", "epsilon.png", "best.json", "final.csv"):
         if (directory.path / name).exists():
             print(f"wrote {directory.path / name}")
-
-
-def _judgement(chosen, baseline, rows, objective):
-    if baseline is None:
-        return "no plain training succeeded: there is nothing to compare with"
-    if chosen is baseline:
-        return "the best is plain training, epsilon=0"
-    text = (
-        f"the best is epsilon={chosen['epsilon']:g}: {objective} "
-        f"{chosen[objective]:.4f}, plain training {baseline[objective]:.4f}"
-    )
-    epsilons = [row["epsilon"] for row in rows if row["epsilon"] > 0]
-    if chosen["epsilon"] in (min(epsilons), max(epsilons)):
-        text += "; it lies at the end of the range: try beyond"
-    return text
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import io
+import os
 import statistics
 import sys
 import time
@@ -58,6 +59,8 @@ class SearchTuner(keras_tuner.Tuner):
         return {**_summary(runs), "seconds": time.monotonic() - start}
 
     def on_trial_end(self, trial):
+        if "KERASTUNER_ORACLE_IP" in os.environ:
+            print(f"{self.tuner_id} ran trial {trial.trial_id}", flush=True)
         # keras-tuner swallows the error, and does not send it to the chief.
         if trial.message:
             error = trial.message.strip().splitlines()[-1]

@@ -66,7 +66,7 @@ KINDS = [
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_baseline_is_first_and_no_values_come_twice(kind, tmp_path):
-    oracle = make(kind, tmp_path, max_trials=6)
+    oracle = make(kind, tmp_path, max_trials=7)
     run(oracle)
     first, *others = values(oracle)
     assert first["epsilon"] == 0.0 and "inner_iters" not in first
@@ -77,7 +77,7 @@ def test_baseline_is_first_and_no_values_come_twice(kind, tmp_path):
         assert first["tuner/epochs"] == 4
         assert len(tried) <= oracle.num_trials()
     else:
-        assert len(tried) == 6
+        assert len(tried) == 7
 
 
 def test_grid_is_all_combinations_with_the_default_first():
@@ -129,3 +129,11 @@ def test_many_failures_in_a_row_do_not_end_the_search(kind, tmp_path):
     oracle = make(kind, tmp_path, max_trials=7)
     run(oracle, fail=EPSILONS[1:])
     assert len(oracle.trials) == 7
+
+
+def test_worker_that_is_started_again_takes_up_its_trial(tmp_path):
+    oracle = make(tuner.GridOracle, tmp_path)
+    first = oracle.create_trial("worker0")
+    other = oracle.create_trial("worker1")
+    assert oracle.create_trial("worker0").trial_id == first.trial_id
+    assert other.trial_id != first.trial_id
