@@ -174,17 +174,21 @@ class AMPModel(Trainer, keras.Model):
 
     @property
     def epsilon(self):
-        # During `fit()` on JAX the values are elsewhere until this is called.
-        getattr(self, "jax_state_sync", lambda: None)()
+        self._take_back_variables()
         value = self._epsilon.numpy()
         return float(str(value))  # 0.1 and not 0.10000000149.
 
     @epsilon.setter
     def epsilon(self, value):
         _check_non_negative_float("epsilon", value)
+        self._take_back_variables()
         self._epsilon.assign(value)
         if self.train_function is not None:
             self.make_train_function()
+
+    def _take_back_variables(self):
+        """Gives the variables their values, which `fit()` on JAX holds."""
+        getattr(self, "jax_state_sync", lambda: None)()
 
     @property
     def inner_lr(self):

@@ -3,8 +3,10 @@
 import difflib
 import math
 import pathlib
+import shlex
 import sys
 
+import keras
 from absl import app
 from absl import flags
 from absl import logging
@@ -81,6 +83,12 @@ def run(main, errors, argv=None):
             fail(error)
 
     app.run(guarded, argv, flags_parser=_parse)
+
+
+def repeated():
+    """Returns the command line that runs this command again."""
+    backend = f"KERAS_BACKEND={keras.config.backend()}"
+    return f"{backend} {shlex.join(['python', *sys.argv])}"
 
 
 def fail(message):

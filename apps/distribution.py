@@ -22,6 +22,9 @@ class SingleDevice:
     def scope(self):
         return contextlib.nullcontext()
 
+    def check_equal(self, step):
+        """Raises if the processes do not go on from the same step."""
+
 
 def join(coordinator_address=None, num_processes=None, process_id=None):
     """Joins the other processes of the run, if it has any.
@@ -64,8 +67,9 @@ def create(name):
             JAX; or `"auto"`, the one that uses all devices.
 
     Returns:
-        An object with `num_replicas`, `num_processes`, `process_id` and a
-        context manager `scope()`, in which the model is made and trained.
+        An object with `num_replicas`, `num_processes`, `process_id`, a context
+        manager `scope()`, in which the model is made and trained, and
+        `check_equal()`, as `SingleDevice` has them.
 
     Raises:
         DistributionError: If the backend does not have it.

@@ -7,7 +7,8 @@ python apps/train.py --dataset=cifar10 --model=resnet20 --epsilon=0
 
 The second is plain training (ERM), the baseline. Each run leaves a folder with
 the trained network, its measures on the test set, learning curves and the
-configuration. `--dataset=digits`, the default, needs no download.
+configuration. `--dataset=digits`, the default, needs no download. A run that
+was interrupted or killed goes on when the same command is given again.
 
 On two machines, JAX trains one network on the devices of both:
 
@@ -20,22 +21,38 @@ KERAS_BACKEND=jax python apps/train.py --coordinator_address=HOST0:1234 \
 import dataclasses
 import math
 import pathlib
+import sys
 
 import command_line
 import distribution
 import keras
+import pictures
 from absl import flags
+from checkpoints import CheckpointError
+from checkpoints import ReadOnlyCheckpoints
+from config_file import ConfigError
 from distribution import DistributionError
+from interruption import Interruption
+from keras.callbacks import TensorBoard
+from resumption import Interrupted
+from resumption import TrainingError
 from run_directory import OutputError
 from run_directory import RunDirectory
-from run_directory import next_free
-from training import TrainingError
+from run_directory import default_path
 from training import evaluate
 from training import load_data
+from training import measures
+from training import predict
 from training import train
 from training_flags import config_from_flags
 
-ERRORS = (DistributionError, OutputError, TrainingError)
+ERRORS = (
+    CheckpointError,
+    ConfigError,
+    DistributionError,
+    OutputError,
+    TrainingError,
+)
 
 flags.DEFINE_string(
     "coordinator_address",
@@ -58,57 +75,86 @@ command_line.define_integer(
 flags.DEFINE_string(
     "output_dir",
     None,
-    "New folder for what the run leaves. Default: runs/DATASET-MODEL-...",
+    "Folder for what the run leaves; a run that stands there is continued. "
+    "Default: runs/DATASET-MODEL-...",
+)
+flags.DEFINE_bool(
+    "overwrite", False, "Remove the run that stands in the output folder."
+)
+command_line.define_integer(
+    "checkpoint_steps",
+    None,
+    "Save the run every so many steps. Default: at the end of each epoch.",
+    lower_bound=1,
 )
 
 
-def run(config, output_dir, devices=None):
-    """Trains, measures on the test set and writes the run's folder.
+def run(config, directory, devices=None, **keeping):
+    """Trains, or goes on with that, measures and writes the run's folder.
 
     Args:
         config: A `TrainingConfig` with `epsilon` set.
-        output_dir: String, a new or empty folder.
+        directory: A `RunDirectory` for it.
         devices: What `distribution.create` returns. Defaults to `None`: one
             device.
+        keeping: As in `train`.
 
     Returns:
         The dict of measures written to `metrics.json`.
     """
     devices = devices or distribution.SingleDevice()
     keras.utils.set_random_seed(config.seed)
-    directory = RunDirectory(output_dir)
     try:
         data = load_data(config, devices)
     except Exception:
         directory.remove_if_made()
         raise
-    directory.write_config(
-        {**dataclasses.asdict(config), "output_dir": str(output_dir)}
+    directory.write_config()
+    network, progress = train(
+        config,
+        data,
+        [TensorBoard(directory.tensorboard, write_graph=False)],
+        devices,
+        checkpoints=directory.checkpoints,
+        on_epoch=directory.write_history,
+        **keeping,
     )
-    history_file = keras.callbacks.CSVLogger(directory.path / "history.csv")
-    network, history, seconds = train(config, data, [history_file], devices)
-    network.save(directory.path / "model.keras")
+    path = directory.write_model(network)
     # A copy that lives on this process' own device.
-    network = keras.models.load_model(directory.path / "model.keras")
+    network = keras.models.load_model(path)
+    predictions = predict(network, data.test, config.batch_size)
     metrics = {
-        **_measures(network, data, config.batch_size),
-        "train_accuracy": history["accuracy"][-1],
-        "train_loss": history["loss"][-1],
-        "epochs": config.epochs,
-        "seconds": round(seconds, 1),
-        "num_parameters": _num_parameters(network),
-        "num_replicas": devices.num_replicas,
-        **_method(config),
+        **_measures(network, data, predictions, config),
+        **_facts(config, network, progress, devices),
     }
-    directory.write_metrics(metrics)
-    directory.write_curves(history, metrics)
+    _report(directory, data, predictions, progress.history, metrics)
+    directory.finish(metrics)
     return metrics
 
 
-def assist(config, devices):
+def _report(directory, data, predictions, history, metrics):
+    directory.write_history(history)
+    classes = predictions.argmax(-1)
+    for name, figure in (
+        ("curves", pictures.curves(history, metrics)),
+        (
+            "confusion",
+            pictures.confusion(data.test.labels, classes, data.class_names),
+        ),
+        (
+            "mistakes",
+            pictures.worst_mistakes(data.test, predictions, data.class_names),
+        ),
+    ):
+        directory.write_picture(name, figure)
+    directory.write_page(metrics)
+
+
+def assist(config, checkpoints, devices):
     """Trains as one of several processes, of which another one writes."""
     keras.utils.set_random_seed(config.seed)
-    train(config, load_data(config, devices), devices=devices)
+    reader = ReadOnlyCheckpoints(checkpoints)
+    train(config, load_data(config, devices), (), devices, checkpoints=reader)
 
 
 def main():
@@ -125,21 +171,49 @@ def main():
     name = "data_parallel" if several else config.distribution
     devices = distribution.create(name)
     _print_devices(devices)
+    settings = dataclasses.asdict(config)
+    path = values.output_dir or default_path(_default_name(config), settings)
     if devices.process_id > 0:
-        assist(config, devices)
+        assist(config, pathlib.Path(path), devices)
         return
-    output_dir = pathlib.Path(
-        values.output_dir or next_free(_default_path(config))
-    )
-    metrics = run(config, output_dir, devices)
+    directory = RunDirectory(path, settings, values.overwrite)
+    try:
+        metrics = directory.metrics or _run_until_interrupted(
+            config, directory, devices
+        )
+    finally:
+        directory.close()
+    _print_results(metrics, directory.path)
+
+
+def _run_until_interrupted(config, directory, devices):
+    with Interruption() as interruption:
+        try:
+            return run(
+                config,
+                directory,
+                devices,
+                every_steps=flags.FLAGS.checkpoint_steps,
+                stops=interruption.came,
+            )
+        except Interrupted:
+            print(
+                "Interrupted and saved. The same command goes on from here:\n"
+                f"{command_line.repeated()}",
+                file=sys.stderr,
+            )
+            sys.exit(128 + interruption.signal)
+
+
+def _print_results(metrics, path):
     print(
         f"test accuracy {metrics['test_accuracy']:.4f}, "
         f"test loss {metrics['test_loss']:.4f}, "
         f"test ECE {metrics['test_ece']:.4f}, "
         f"{metrics['seconds']:.0f} s of training"
     )
-    for path in sorted(output_dir.iterdir()):
-        print(f"wrote {path}")
+    for file in sorted(path.iterdir()):
+        print(f"wrote {file}")
 
 
 def _print_devices(devices):
@@ -151,14 +225,28 @@ def _print_devices(devices):
     )
 
 
-def _measures(network, data, batch_size):
-    splits = {"test": data.test}
+def _measures(network, data, predictions, config):
+    values = {"test": measures(data.test, predictions)}
     if data.validation:
-        splits["val"] = data.validation
+        values["val"] = evaluate(network, data.validation, config.batch_size)
     return {
         f"{split}_{measure}": value
-        for split, examples in splits.items()
-        for measure, value in evaluate(network, examples, batch_size).items()
+        for split, of_split in values.items()
+        for measure, value in of_split.items()
+    }
+
+
+def _facts(config, network, progress, devices):
+    epoch = progress.best_epoch or config.epochs
+    return {
+        "train_accuracy": progress.history["accuracy"][epoch - 1],
+        "train_loss": progress.history["loss"][epoch - 1],
+        "epoch": epoch,
+        "epochs": config.epochs,
+        "seconds": round(progress.seconds, 1),
+        "num_parameters": _num_parameters(network),
+        "num_replicas": devices.num_replicas,
+        **_method(config),
     }
 
 
@@ -171,7 +259,7 @@ def _method(config):
     return {name: getattr(config, name) for name in (*names, "seed")}
 
 
-def _default_path(config):
+def _default_name(config):
     method = f"amp-{config.norm}-{config.epsilon:g}"
     if 0 in (config.epsilon, config.inner_lr, config.inner_iters):
         method = "erm"

@@ -2,11 +2,13 @@
 
 import dataclasses
 import re
-import time
 
 import distribution
 import keras
 import numpy as np
+from resumption import DIVERGED_ADVICE
+from resumption import Resumption
+from resumption import TrainingError
 
 import amp_keras
 from amp_keras import datasets
@@ -17,11 +19,6 @@ _DATA_ADVICE = (
     "Ways out: --data_dir=FOLDER with a prepared copy; for gtsrb "
     "--manual_dir=FOLDER with its archives; --dataset=digits needs no download."
 )
-_DIVERGED_ADVICE = "Try a smaller --learning_rate, --epsilon or --inner_lr."
-
-
-class TrainingError(Exception):
-    """Training cannot go on; the message says why and what to try."""
 
 
 @dataclasses.dataclass
@@ -124,8 +121,8 @@ def build_optimizer(config, steps_per_epoch):
     return optimizer
 
 
-def train(config, data, callbacks=(), devices=None):
-    """Trains a network.
+def train(config, data, callbacks=(), devices=None, **keeping):
+    """Trains a network, or goes on with that.
 
     Args:
         config: A `TrainingConfig` with `epsilon` set.
@@ -133,33 +130,48 @@ def train(config, data, callbacks=(), devices=None):
         callbacks: Keras callbacks. Defaults to none.
         devices: What `distribution.create` returned. Defaults to `None`: one
             device.
+        keeping: `checkpoints`, `every_steps`, `stops` and `on_epoch`, as in
+            `Resumption`. If `checkpoints` holds one, training goes on from
+            there.
 
     Returns:
-        A tuple: the trained plain network, the history that `fit` returned,
-        and the seconds it took.
+        A tuple: the trained plain network, after the epoch of the lowest
+        validation loss if there is validation data and after the last one
+        otherwise; and the `Progress`.
 
     Raises:
+        CheckpointError: If a checkpoint cannot be written or is of another
+            network.
+        Interrupted: If `stops` said so; it is saved then.
         TrainingError: If the loss ceased to be finite, or `perturb` is found
             in no variable.
     """
     devices = devices or distribution.SingleDevice()
     steps_per_epoch = len(data.train) // config.batch_size
+    resumption = Resumption(steps_per_epoch, **keeping)
     with devices.scope():
         model = _compiled_model(config, data, steps_per_epoch)
-        start = time.monotonic()
-        history = model.fit(
-            _training_batches(config, data, steps_per_epoch, devices),
-            validation_data=data.validation
-            and _validation_batches(config, data, devices),
-            epochs=config.epochs,
-            steps_per_epoch=steps_per_epoch,
-            callbacks=[keras.callbacks.TerminateOnNaN(), *callbacks],
-            shuffle=False,
-            verbose=config.verbose if devices.process_id == 0 else 0,
-        ).history
-        seconds = time.monotonic() - start
-    _check_finite(history)
-    return model.model, history, seconds
+        _resume(resumption, model, config, data, devices)
+        for part in resumption.rest(config.epochs):
+            model.fit(
+                _training_batches(config, data, devices, resumption.progress),
+                validation_data=data.validation
+                and _validation_batches(config, data, devices),
+                callbacks=[resumption, *callbacks],
+                shuffle=False,
+                verbose=config.verbose if devices.process_id == 0 else 0,
+                **part,
+            )
+        resumption.use_best_epoch(model.model)
+    return model.model, resumption.progress
+
+
+def _resume(resumption, model, config, data, devices):
+    saved = resumption.load()
+    devices.check_equal(saved[1]["step"] if saved else 0)
+    if saved:
+        batches = _training_batches(config, data, devices, resumption.progress)
+        resumption.restore(model, saved, next(iter(batches)))
 
 
 def _compiled_model(config, data, steps_per_epoch):
@@ -195,17 +207,31 @@ def evaluate(network, split, batch_size):
     Raises:
         TrainingError: If the network's outputs are not finite.
     """
+    return measures(split, predict(network, split, batch_size))
+
+
+def predict(network, split, batch_size):
+    """Returns log-probabilities, a float64 array `(examples, classes)`.
+
+    Raises:
+        TrainingError: If the network's outputs are not finite.
+    """
     batches = datasets.evaluation_batches(split, batch_size)
     logits = network.predict(batches, verbose=0).astype("float64")
     if not np.all(np.isfinite(logits)):
         raise TrainingError(
-            f"The trained network's outputs are not finite. {_DIVERGED_ADVICE}"
+            f"The trained network's outputs are not finite. {DIVERGED_ADVICE}"
         )
-    log_probabilities = np.asarray(keras.ops.log_softmax(logits))
-    examples = np.arange(len(split))
+    return np.asarray(keras.ops.log_softmax(logits))
+
+
+def measures(split, log_probabilities):
+    """Measures predictions, as `evaluate` does."""
+    of_truth = log_probabilities[np.arange(len(split)), split.labels]
+    predictions = log_probabilities.argmax(-1)
     return {
-        "accuracy": float(np.mean(logits.argmax(-1) == split.labels)),
-        "loss": float(-np.mean(log_probabilities[examples, split.labels])),
+        "accuracy": float(np.mean(predictions == split.labels)),
+        "loss": float(-np.mean(of_truth)),
         "ece": expected_calibration_error(
             split.labels, np.exp(log_probabilities)
         ),
@@ -240,12 +266,15 @@ def _subset(split, config):
     return split.take(order[: config.train_examples])
 
 
-def _training_batches(config, data, steps_per_epoch, devices):
+def _training_batches(config, data, devices, progress):
+    """The batches of the steps that are left."""
+    steps_per_epoch = len(data.train) // config.batch_size
     return datasets.training_batches(
         data.train,
         config.batch_size,
         seed=config.seed,
         steps=config.epochs * steps_per_epoch,
+        start_step=progress.step,
         padding=data.padding if config.augment else 0,
         flip=data.flip and config.augment,
         shard=(devices.process_id, devices.num_processes),
@@ -278,12 +307,3 @@ def _check_perturbs_some_variable(config, network):
             "--perturb must be found in the path of a trainable variable, "
             f"such as {paths[0]}. Received: --perturb={config.perturb}"
         )
-
-
-def _check_finite(history):
-    for epoch, loss in enumerate(history["loss"], start=1):
-        if not np.isfinite(loss):
-            raise TrainingError(
-                f"The loss ceased to be finite in epoch {epoch}. "
-                f"{_DIVERGED_ADVICE}"
-            )

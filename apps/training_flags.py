@@ -4,6 +4,7 @@ import dataclasses
 import re
 
 import command_line
+import config_file
 import distribution
 from absl import flags
 from default_epsilon import default_epsilon
@@ -14,6 +15,13 @@ from amp_keras import models
 from amp_keras.perturbation import NORMS
 
 _DEFAULT = TrainingConfig()
+
+flags.DEFINE_string(
+    "config",
+    None,
+    "JSON file of values for these flags, such as the best.json of a search. "
+    "Flags on the command line take precedence.",
+)
 
 command_line.define_name(
     "dataset", _DEFAULT.dataset, datasets.NAMES, "The dataset."
@@ -146,8 +154,13 @@ def config_from_flags():
     Returns:
         A tuple: a `TrainingConfig` with `epsilon` set, and where epsilon comes
         from, a string.
+
+    Raises:
+        ConfigError: If the file of `--config` cannot be used.
     """
     names = [field.name for field in dataclasses.fields(TrainingConfig)]
+    if flags.FLAGS.config is not None:
+        config_file.set_defaults(flags.FLAGS.config, names)
     config = TrainingConfig(**{name: flags.FLAGS[name].value for name in names})
     origin = "given"
     if config.epsilon is None:

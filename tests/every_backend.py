@@ -7,11 +7,11 @@ import sys
 NAMES = ("tensorflow", "jax", "torch")
 
 
-def lines(script, backend):
+def lines(script, backend, **environment):
     """Returns what `python SCRIPT measure` prints on a backend, by lines."""
     output = subprocess.run(
         [sys.executable, script, "measure"],
-        env={**os.environ, "KERAS_BACKEND": backend},
+        env={**os.environ, **environment, "KERAS_BACKEND": backend},
         stdout=subprocess.PIPE,
         check=True,
         text=True,

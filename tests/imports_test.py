@@ -11,6 +11,8 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 FRAMEWORKS = {"tensorflow", "jax", "torch"}
 
+APPS = {path.stem for path in (ROOT / "apps").glob("*.py")}
+
 # For each part, the modules it may import besides its own and the standard
 # library; a name allows what lies below it.
 ALLOWED = {
@@ -32,6 +34,12 @@ ALLOWED = {
     "amp_keras/backend/torch": {"torch", "amp_keras.trainer"},
     "amp_keras/models": {"keras"},
     "amp_keras/evaluation": {"keras", "numpy"},
+    "amp_keras/tuner": {
+        "keras",
+        "keras_tuner",
+        "amp_keras.amp_model",
+        "amp_keras.perturbation",
+    },
     "amp_keras/datasets": {
         "PIL",
         "absl",
@@ -45,10 +53,21 @@ ALLOWED = {
     "apps": {
         "absl",
         "amp_keras",
+        "filelock",
         "keras",
         "matplotlib",
         "numpy",
         "sklearn",
+    },
+    "tuning": {
+        "absl",
+        "amp_keras",
+        "keras",
+        "keras_tuner",
+        "matplotlib",
+        "numpy",
+        "tensorboard",
+        *APPS,
     },
     "benchmarks": {"absl", "amp_keras", "keras", "numpy", "training"},
 }
@@ -92,7 +111,11 @@ def test_every_module_of_the_package_belongs_to_a_part():
 
 
 def test_keras_internals_are_imported_nowhere():
-    for path in python_files("amp_keras") + python_files("apps"):
+    for path in (
+        python_files("amp_keras")
+        + python_files("apps")
+        + python_files("tuning")
+    ):
         for module in imported_modules(path):
             assert not lies_in(module, {"keras.src"}), f"{path}: {module}"
 

@@ -88,12 +88,12 @@ class TwoScalars(keras.Model):
 
     def __init__(self, first, second):
         super().__init__()
-        self.first = self.add_weight(
-            shape=(), initializer=keras.initializers.Constant(first)
-        )
-        self.second = self.add_weight(
-            shape=(), initializer=keras.initializers.Constant(second)
-        )
+        self.first = self._scalar("first", first)
+        self.second = self._scalar("second", second)
+
+    def _scalar(self, name, value):
+        initializer = keras.initializers.Constant(value)
+        return self.add_weight(name=name, shape=(), initializer=initializer)
 
     def call(self, inputs):
         return (

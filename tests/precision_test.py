@@ -46,11 +46,39 @@ def test_overflow_under_dynamic_loss_scaling_skips_the_step():
     assert float(optimizer.dynamic_scale) == pytest.approx(5e37)
 
 
-@pytest.mark.parametrize(
-    "policy, tolerance",
-    [("mixed_float16", 2e-3), ("mixed_bfloat16", 2e-2), ("float16", 5e-3)],
-)
-def test_low_precision_follows_float32(policy, tolerance):
+def test_run_that_overflows_goes_on_with_finite_weights():
+    """Steps are skipped until the loss scale is one that float16 bears."""
+    keras.config.set_dtype_policy("mixed_float16")
+    x, y = networks.data()
+    network = networks.plain_mlp()
+    model = amp_keras.AMPModel(network, epsilon=0.05)
+    optimizer = keras.optimizers.LossScaleOptimizer(
+        keras.optimizers.SGD(0.1), initial_scale=2.0**24
+    )
+    model.compile(optimizer, networks.classifier_loss())
+    losses = model.fit(
+        x, y, batch_size=16, epochs=12, verbose=0, shuffle=False
+    ).history["loss"]
+    assert np.all(np.isfinite(losses)) and losses[-1] < 0.7 * losses[0]
+    assert all(np.all(np.isfinite(w)) for w in network.get_weights())
+    skipped = np.log2(2.0**24 / float(optimizer.dynamic_scale))
+    assert 3 <= skipped <= 18
+    assert int(optimizer.inner_optimizer.iterations) == 36 - skipped
+
+
+PRECISIONS = {
+    "mixed_float16": 2e-3,
+    "mixed_bfloat16": 2e-2,
+    "float16": 5e-3,
+    "float64": 1e-6,
+}
+if keras.config.backend() == "jax":
+    # Only where the whole process is set to it.
+    del PRECISIONS["float64"]
+
+
+@pytest.mark.parametrize("policy, tolerance", PRECISIONS.items())
+def test_other_precisions_follow_float32(policy, tolerance):
     """The perturbation, of a step size that overflows float16, included."""
 
     def network():

@@ -2,10 +2,14 @@
 
 import csv
 import json
+import shlex
+import signal
 import subprocess
 import sys
+import time
 
 import command_line
+import filelock
 import gtsrb_archives
 import keras
 import networks
@@ -189,15 +193,22 @@ def test_perturbation_is_chosen_and_logged_on_demand(tmp_path):
     assert "perturbation_norm" not in history("without")
 
 
-def test_pattern_that_no_variable_has_is_refused(tmp_path):
+def test_pattern_that_no_variable_has_is_refused(tmp_path, failure):
     message = failure("--perturb=nothing", f"--output_dir={tmp_path / 'run'}")
     assert "Received: --perturb=nothing" in message
 
 
-def test_default_folder_is_never_that_of_an_earlier_run(tmp_path, monkeypatch):
+def test_default_folder_is_that_of_the_same_run_or_a_new_one(
+    tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
-    for _ in range(2):
-        run_app("--epochs=1", "--epsilon=0", "--train_examples=128")
+    for learning_rate in (0.1, 0.2, 0.1):
+        run_app(
+            "--epochs=1",
+            "--epsilon=0",
+            "--train_examples=128",
+            f"--learning_rate={learning_rate}",
+        )
     names = sorted(path.name for path in (tmp_path / "runs").iterdir())
     assert names == [
         "digits-resnet20-erm-1epochs-seed0",
@@ -242,7 +253,7 @@ def test_mirrored_devices_equal_one(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("two_devices")
-def test_batch_that_the_devices_cannot_share_is_refused(tmp_path):
+def test_batch_that_the_devices_cannot_share_is_refused(tmp_path, failure):
     output = tmp_path / "run"
     message = failure(
         "--batch_size=31", "--distribution=mirrored", f"--output_dir={output}"
@@ -326,8 +337,96 @@ def test_output_folder_that_cannot_be_written_is_refused(tmp_path, failure):
 def test_earlier_run_is_not_overwritten(tmp_path, failure):
     (tmp_path / "metrics.json").write_text("precious")
     message = failure(f"--output_dir={tmp_path}")
-    assert "--output_dir must be new or empty" in message
+    assert "--output_dir must be new, empty or the folder of a run" in message
+    assert [p.name for p in tmp_path.iterdir()] == ["metrics.json"]
     assert (tmp_path / "metrics.json").read_text() == "precious"
+
+
+def contents(folder):
+    return {p.name: p.read_bytes() for p in folder.iterdir()}
+
+
+def test_finished_run_is_not_trained_again(tmp_path, capsys):
+    run = small(tmp_path)
+    before = contents(run)
+    first = capsys.readouterr().out.splitlines()
+    small(tmp_path, "--verbose=0")
+    second = capsys.readouterr().out.splitlines()
+    assert contents(run) == before
+    assert [line for line in second if "test accuracy" in line] == [
+        line for line in first if "test accuracy" in line
+    ]
+
+
+def test_other_configuration_is_refused_with_the_flags_named(tmp_path, failure):
+    run = small(tmp_path)
+    before = contents(run)
+    message = failure(
+        "--epochs=2",
+        "--train_examples=64",
+        "--batch_size=16",
+        "--momentum=0.8",
+        f"--output_dir={run}",
+    )
+    for part in (
+        "--batch_size is 32, not 16",
+        "--momentum is 0.9, not 0.8",
+        "--overwrite",
+    ):
+        assert part in message
+    assert "--epochs is" not in message
+    assert contents(run) == before
+
+
+def test_overwrite_removes_the_earlier_run_and_nothing_else(tmp_path):
+    run = small(tmp_path)
+    (run / "notes.txt").write_text("mine")
+    small(tmp_path, "--momentum=0.8", "--overwrite")
+    assert read_json(run / "config.json")["momentum"] == 0.8
+    assert (run / "notes.txt").read_text() == "mine"
+
+
+def test_folder_in_use_is_refused(tmp_path, failure):
+    run = tmp_path / "run"
+    run.mkdir()
+    with filelock.FileLock(run / ".lock"):
+        message = failure(f"--output_dir={run}")
+    assert "--output_dir must not be in use by another run" in message
+
+
+def test_lock_of_a_process_that_is_gone_does_not_count(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".lock").touch()
+    assert (small(tmp_path) / "metrics.json").exists()
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_signal_saves_and_says_how_to_go_on(name, tmp_path):
+    run = tmp_path / "run"
+    command = [
+        sys.executable,
+        train.__file__,
+        "--epochs=1000",
+        "--train_examples=64",
+        "--batch_size=32",
+        "--verbose=2",
+        f"--output_dir={run}",
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while not (run / "history.csv").exists() and process.poll() is None:
+        time.sleep(0.1)
+    number = signal.Signals[name]
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    *_, advice, repeated = errors.splitlines()
+    assert advice.endswith("The same command goes on from here:")
+    again = f"KERAS_BACKEND={keras.config.backend()} python "
+    assert repeated == again + shlex.join(command[1:])
+    assert list((run / "checkpoints").glob("step-*.npz"))
+    assert not (run / ".lock").exists()
 
 
 @pytest.mark.parametrize(
@@ -371,7 +470,7 @@ def test_diverging_run_stops_and_says_so(tmp_path, failure):
         "--epochs=5",
         f"--output_dir={tmp_path / 'run'}",
     )
-    assert "ceased to be finite in epoch" in message
+    assert "ceased to be finite at step 2, in epoch 1" in message
     assert not (tmp_path / "run" / "model.keras").exists()
 
 

@@ -2,6 +2,7 @@
 
 import jax
 import keras
+from jax.experimental import multihost_utils
 
 
 class DataParallel:
@@ -29,6 +30,17 @@ class DataParallel:
 
     def scope(self):
         return self._distribution.scope()
+
+    def check_equal(self, step):
+        """Raises a `ValueError` if the processes are not at the same step."""
+        try:
+            multihost_utils.assert_equal(step)
+        except AssertionError as error:
+            raise ValueError(
+                "The processes must go on from the same step, so "
+                "`--output_dir` must be a folder that they share. "
+                f"Received: step={step} in process {self.process_id}"
+            ) from error
 
 
 def num_devices():

@@ -1,0 +1,207 @@
+"""`AMPHyperModel`: a network and the arguments of AMP to search."""
+
+import inspect
+
+import keras
+import keras_tuner
+
+from amp_keras.amp_model import AMPModel
+from amp_keras.perturbation import NORMS
+
+# Ten values a decade; 0, plain training, is their limit. A ball for each of T
+# variables reaches sqrt(T) times as far as one for all, about 8 in ResNet-20.
+_DECADE = (1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.3, 8.0)
+_GLOBAL = [
+    round(mantissa * 10.0**exponent, 6)
+    for exponent in (-3, -2, -1)
+    for mantissa in _DECADE
+    if 0.002 <= mantissa * 10.0**exponent <= 0.5
+]
+EPSILONS = {
+    "global": [0.0, *_GLOBAL],
+    "per_variable": [0.0, *(round(value / 10, 7) for value in _GLOBAL)],
+}
+
+
+class AMPHyperModel(keras_tuner.HyperModel):
+    """Wraps a model-building function in `AMPModel`, for keras-tuner.
+
+    Each argument of AMP is a value, or a list of values to search. Epsilon is
+    always searched, and 0, plain training, is always among its values: it is
+    the baseline, and the default. Its values are discrete, since one that is a
+    few percent away makes no difference, and on a logarithmic scale.
+
+    Where epsilon is 0, `inner_lr`, `inner_iters` and `norm` mean nothing and
+    are not varied.
+
+    Example:
+
+    ```python
+    def build(hp):
+        network = keras.Sequential([
+            keras.layers.Dense(hp.Int("units", 32, 128), activation="relu"),
+            keras.layers.Dense(10),
+        ])
+        network.compile("adam", keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True), metrics=["accuracy"])
+        return network
+
+    tuner = keras_tuner.Tuner(
+        oracle=amp_keras.tuner.RandomOracle("val_loss", max_trials=20),
+        hypermodel=amp_keras.tuner.AMPHyperModel(build),
+    )
+    tuner.search(x_train, y_train, validation_split=0.1, epochs=20)
+    tuner.get_best_hyperparameters()[0]["epsilon"]
+    ```
+
+    Args:
+        build: A function of the hyperparameters, or of nothing, that returns
+            the plain network, a `keras.Model`, compiled unless `compile` is
+            given.
+        epsilon: List of floats >= 0, or a dict with one for each norm.
+            Defaults to `None`: `amp_keras.tuner.EPSILONS`, 0 and 25 values
+            from 0.002 to 0.5 (`norm="global"`), or a tenth of them
+            (`norm="per_variable"`).
+        inner_lr: Float >= 0, or a list of floats. Defaults to `1.0`.
+        inner_iters: Int >= 0, or a list of ints. Defaults to `1`.
+        norm: `"global"`, `"per_variable"` or a list of both. Defaults to
+            `"global"`.
+        compile: A function of the `AMPModel` that compiles it. Defaults to
+            `None`: it is compiled as the network was.
+        name: String, the name of the hypermodel. Defaults to `None`.
+        tunable: Bool, as in `keras_tuner.HyperModel`. Defaults to `True`.
+
+    The first value of a list is its default.
+
+    Raises:
+        ValueError: If a list is empty, `norm` is unknown, or `build` does not
+            return what is described above.
+    """
+
+    def __init__(
+        self,
+        build,
+        epsilon=None,
+        inner_lr=1.0,
+        inner_iters=1,
+        norm="global",
+        compile=None,
+        name=None,
+        tunable=True,
+    ):
+        super().__init__(name=name, tunable=tunable)
+        self.norm = _values("norm", norm)
+        for value in self.norm:
+            if value not in NORMS:
+                raise ValueError(
+                    f"`norm` must be one of {NORMS}. Received: norm={value}"
+                )
+        epsilon = EPSILONS if epsilon is None else epsilon
+        self.epsilon = {
+            value: _with_zero(
+                epsilon[value] if isinstance(epsilon, dict) else epsilon
+            )
+            for value in self.norm
+        }
+        self.inner_lr = [float(v) for v in _values("inner_lr", inner_lr)]
+        self.inner_iters = _values("inner_iters", inner_iters)
+        self._build_network = build
+        self._takes_hyperparameters = any(
+            parameter.default is parameter.empty
+            for parameter in inspect.signature(build).parameters.values()
+        )
+        self._compile = compile
+
+    def declare_hyperparameters(self, hp):
+        self.arguments(hp)
+
+    def arguments(self, hp):
+        """Returns the arguments of `AMPModel` for a set of hyperparameters.
+
+        Args:
+            hp: `keras_tuner.HyperParameters`. What they lack is added.
+
+        Returns:
+            A dict: `epsilon`, `inner_lr`, `inner_iters` and `norm`.
+        """
+        if len(self.norm) == 1:
+            return self._arguments_of(self.norm[0], hp)
+        chosen = hp.Choice("norm", self.norm, ordered=False)
+        arguments = {}
+        for norm in self.norm:
+            with hp.conditional_scope("norm", [norm]):
+                arguments[norm] = self._arguments_of(norm, hp)
+        return arguments[chosen]
+
+    def build(self, hp):
+        arguments = self.arguments(hp)
+        network = (
+            self._build_network(hp)
+            if self._takes_hyperparameters
+            else self._build_network()
+        )
+        if not isinstance(network, keras.Model) or isinstance(
+            network, AMPModel
+        ):
+            raise ValueError(
+                "`build` must return the plain network, a `keras.Model`. "
+                f"Received: {network} (of type {type(network)})"
+            )
+        model = AMPModel(network, **arguments)
+        if self._compile:
+            self._compile(model)
+        elif network.compiled:
+            model.compile_from_config(network.get_compile_config())
+        else:
+            raise ValueError(
+                "`build` must return a compiled model, unless `compile` is "
+                f"given. Received: {network}, which is not compiled"
+            )
+        return model
+
+    def _arguments_of(self, norm, hp):
+        values = self.epsilon[norm]
+        if norm != self.norm[0]:
+            # Without perturbation the norms are the same.
+            values = values[1:]
+        return {
+            "epsilon": hp.Choice("epsilon", values),
+            "inner_lr": self._choose_where_perturbed(hp, "inner_lr", norm),
+            "inner_iters": self._choose_where_perturbed(
+                hp, "inner_iters", norm
+            ),
+            "norm": norm,
+        }
+
+    def _choose_where_perturbed(self, hp, name, norm):
+        values = getattr(self, name)
+        if len(values) == 1:
+            return values[0]
+        value = hp.Choice(
+            name,
+            sorted(values),
+            default=values[0],
+            parent_name="epsilon",
+            parent_values=self.epsilon[norm][1:],
+        )
+        return values[0] if value is None else value
+
+
+def _values(name, value):
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    if not values:
+        raise ValueError(
+            f"`{name}` must be a value or a list of values. "
+            f"Received: {name}={value}"
+        )
+    return values
+
+
+def _with_zero(epsilon):
+    values = sorted({0.0, *(float(v) for v in _values("epsilon", epsilon))})
+    if len(values) == 1 or values[0] < 0:
+        raise ValueError(
+            "`epsilon` must be a list of floats >= 0, one of them positive. "
+            f"Received: epsilon={epsilon}"
+        )
+    return values

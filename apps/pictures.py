@@ -1,0 +1,106 @@
+"""What a person would look at after a run, as matplotlib figures."""
+
+import matplotlib.figure
+import numpy as np
+from matplotlib import ticker
+from sklearn import metrics as sklearn_metrics
+
+_SHEET_ROWS, _SHEET_COLUMNS = 4, 8
+_TITLE_LETTERS = 24
+
+
+def curves(history, metrics):
+    """Loss and accuracy by epoch, and on the test set.
+
+    Training values are averages over an epoch, during which the weights
+    changed and images were augmented.
+    """
+    figure = matplotlib.figure.Figure(figsize=(10, 4), layout="constrained")
+    for axes, measure in zip(figure.subplots(1, 2), ("loss", "accuracy")):
+        _draw_curve(axes, history, measure, metrics[f"test_{measure}"])
+        if len(history["loss"]) != metrics["epoch"]:
+            axes.axvline(
+                metrics["epoch"], color="gray", linestyle=":", label="kept"
+            )
+        axes.legend()
+    return figure
+
+
+def confusion(labels, predictions, class_names):
+    """How often each class was taken for each other one.
+
+    Args:
+        labels: Int array of shape `(examples,)`.
+        predictions: Int array of shape `(examples,)`.
+        class_names: Strings.
+    """
+    classes = len(class_names)
+    matrix = sklearn_metrics.confusion_matrix(
+        labels, predictions, labels=np.arange(classes)
+    )
+    side = 4 + 0.25 * classes
+    figure = matplotlib.figure.Figure((side, side), layout="constrained")
+    display = sklearn_metrics.ConfusionMatrixDisplay(
+        matrix, display_labels=class_names
+    )
+    display.plot(
+        ax=figure.subplots(),
+        cmap="Blues",
+        colorbar=False,
+        xticks_rotation="vertical",
+        im_kw={"norm": "symlog"},
+        text_kw={"fontsize": 7},
+    )
+    for text, count in zip(display.text_.flat, matrix.flat):
+        text.set_visible(count > 0)
+    return figure
+
+
+def worst_mistakes(split, log_probabilities, class_names):
+    """The images whose true class the network thought least likely.
+
+    Args:
+        split: A `Split`.
+        log_probabilities: Array of shape `(examples, classes)`.
+        class_names: Strings.
+    """
+    predictions = log_probabilities.argmax(-1)
+    of_truth = log_probabilities[np.arange(len(split)), split.labels]
+    worst = np.argsort(of_truth)[: _SHEET_ROWS * _SHEET_COLUMNS]
+    figure = matplotlib.figure.Figure((16, 10), layout="constrained")
+    sheet = figure.subplots(_SHEET_ROWS, _SHEET_COLUMNS).flat
+    for axes in figure.axes:
+        axes.set_axis_off()
+    for axes, example in zip(sheet, worst):
+        if predictions[example] == split.labels[example]:
+            break
+        _draw_image(axes, split.images[example])
+        true, taken_for = (
+            class_names[i][:_TITLE_LETTERS]
+            for i in (split.labels[example], predictions[example])
+        )
+        share = np.exp(of_truth[example])
+        axes.set_title(f"{true} ({share:.1%})\nas {taken_for}", fontsize=8)
+    return figure
+
+
+def _draw_image(axes, image):
+    image = image.astype("float32") / image.max(initial=1)
+    axes.imshow(image.squeeze(), cmap="gray")
+
+
+def _draw_curve(axes, history, measure, test_value):
+    for key, label in ((measure, "training"), (f"val_{measure}", "validation")):
+        if key in history:
+            epochs = range(1, len(history[key]) + 1)
+            axes.plot(epochs, history[key], marker=".", label=label)
+    axes.axhline(test_value, color="gray", linestyle="--", label="test")
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+    axes.set_ylabel(measure)
+    if measure == "loss" and max(history["loss"]) > 10 * min(history["loss"]):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(ticker.NullFormatter())
+    axes.grid(alpha=0.3)
