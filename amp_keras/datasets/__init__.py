@@ -4,8 +4,10 @@ import keras
 import tensorflow as tf
 
 from amp_keras.datasets import cifar10
+from amp_keras.datasets import cifar100
 from amp_keras.datasets import digits
 from amp_keras.datasets import gtsrb_32x32
+from amp_keras.datasets import svhn
 from amp_keras.datasets.batches import evaluation_batches
 from amp_keras.datasets.batches import training_batches
 from amp_keras.datasets.hold_out import hold_out
@@ -27,6 +29,8 @@ __all__ = [
 _LOADERS = {
     "digits": digits.load,
     "cifar10": cifar10.load,
+    "cifar100": cifar100.load,
+    "svhn": svhn.load,
     "gtsrb": gtsrb_32x32.load,
 }
 

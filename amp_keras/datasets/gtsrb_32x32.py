@@ -50,10 +50,13 @@ def load(data_dir=None, manual_dir=None):
             tfds_reader.read(builder, split, _example)
             for split in ("train", "test")
         )
+        class_names = tuple(builder.info.features["label"].names)
+        for split in (train, test):
+            tfds_reader.check_labels(split["label"], len(class_names))
     tracks = train["label"] * _TRACKS_PER_CLASS + train["track"]
     return ImageData(
         name="gtsrb",
-        class_names=tuple(builder.info.features["label"].names),
+        class_names=class_names,
         train=Split(train["image"], train["label"], groups=tracks),
         test=Split(test["image"], test["label"]),
         padding=4,

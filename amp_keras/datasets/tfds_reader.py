@@ -10,13 +10,56 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from amp_keras.datasets.image_data import DatasetError
+from amp_keras.datasets.image_data import ImageData
+from amp_keras.datasets.image_data import Split
 
 # TFDS' own default.
 DATA_DIR = os.path.join("~", "tensorflow_datasets")
 
+_IMAGE_SHAPE = (32, 32, 3)
 _READ_BATCH = 1024
 _REACH_TIMEOUT_SECONDS = 10
 _LONGEST_REASON = 300
+
+
+def load_images(name, tfds_name, url, data_dir, padding, flip):
+    """Loads the splits `train` and `test` of a TFDS dataset of 32x32 images.
+
+    Args:
+        name: String, what the dataset is called here.
+        tfds_name: String, what TFDS calls it.
+        url: String, as in `prepare`.
+        data_dir: String, the folder where TFDS keeps its datasets, or `None`.
+        padding: Int, as in `ImageData`.
+        flip: Bool, as in `ImageData`.
+
+    Returns:
+        An `ImageData`.
+
+    Raises:
+        DatasetError: If the data is neither in `data_dir` nor downloadable, or
+            has other shapes or labels than it should.
+    """
+    with readable_errors(name, data_dir):
+        builder = tfds.builder(tfds_name, data_dir=data_dir)
+        prepare(builder, url)
+        class_names = tuple(builder.info.features["label"].names)
+        train, test = (
+            _read_split(builder, split, len(class_names))
+            for split in ("train", "test")
+        )
+    return ImageData(name, class_names, train, test, padding, flip)
+
+
+def _read_split(builder, split, num_classes):
+    arrays = read(builder, split, _image_and_label)
+    check_images(arrays["image"], _IMAGE_SHAPE)
+    check_labels(arrays["label"], num_classes)
+    return Split(arrays["image"], arrays["label"])
+
+
+def _image_and_label(example):
+    return {"image": example["image"], "label": example["label"]}
 
 
 def prepare(builder, url, manual_dir=None):
@@ -69,6 +112,16 @@ def check_images(images, shape):
     if images.shape[1:] != shape:
         raise DatasetError(
             f"its images must be of shape {shape}. Received: {images.shape[1:]}"
+        )
+
+
+def check_labels(labels, num_classes):
+    """Raises `DatasetError` unless each label is that of a class."""
+    wrong = labels[(labels < 0) | (labels >= num_classes)]
+    if len(wrong):
+        raise DatasetError(
+            f"its labels must be between 0 and {num_classes - 1}. "
+            f"Received: {wrong[0]}"
         )
 
 

@@ -1,11 +1,26 @@
 """Networks by name: functions from `input_shape, num_classes` to a model."""
 
 from amp_keras.models.preact_resnet import preactresnet18
+from amp_keras.models.preact_resnet import preactresnet34
+from amp_keras.models.preact_resnet import preactresnet50
+from amp_keras.models.preact_resnet import preactresnet101
+from amp_keras.models.preact_resnet import preactresnet152
+from amp_keras.models.pyramidnet import pyramidnet110_48
+from amp_keras.models.pyramidnet import pyramidnet110_84
+from amp_keras.models.pyramidnet import pyramidnet110_270
+from amp_keras.models.pyramidnet import pyramidnet164_48
+from amp_keras.models.pyramidnet import pyramidnet164_270
 from amp_keras.models.resnet import resnet20
 from amp_keras.models.resnet import resnet32
 from amp_keras.models.resnet import resnet44
 from amp_keras.models.resnet import resnet56
 from amp_keras.models.resnet import resnet110
+from amp_keras.models.vgg import vgg11
+from amp_keras.models.vgg import vgg13
+from amp_keras.models.vgg import vgg16
+from amp_keras.models.vgg import vgg19
+from amp_keras.models.wide_resnet import wrn28_2
+from amp_keras.models.wide_resnet import wrn28_10
 
 _BUILDERS = {
     builder.__name__: builder
@@ -16,6 +31,21 @@ _BUILDERS = {
         resnet56,
         resnet110,
         preactresnet18,
+        preactresnet34,
+        preactresnet50,
+        preactresnet101,
+        preactresnet152,
+        vgg11,
+        vgg13,
+        vgg16,
+        vgg19,
+        wrn28_2,
+        wrn28_10,
+        pyramidnet110_48,
+        pyramidnet110_84,
+        pyramidnet110_270,
+        pyramidnet164_48,
+        pyramidnet164_270,
     )
 }
 

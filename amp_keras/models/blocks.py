@@ -35,3 +35,26 @@ def batch_norm(x):
 def batch_norm_relu(x):
     """Batch normalization, then ReLU."""
     return layers.ReLU()(batch_norm(x))
+
+
+def preact_block(x, filters, strides=1):
+    """Two convolutions, each after its normalization and ReLU, and a shortcut.
+
+    Where the shape changes, the shortcut is a projection of the pre-activated
+    input.
+
+    Reference:
+        He et al., "Identity Mappings in Deep Residual Networks", ECCV 2016.
+    """
+    preactivated = batch_norm_relu(x)
+    shortcut = preact_shortcut(x, preactivated, filters, strides)
+    x = conv(preactivated, filters, 3, strides)
+    x = conv(batch_norm_relu(x), filters, 3)
+    return layers.Add()([x, shortcut])
+
+
+def preact_shortcut(x, preactivated, filters, strides):
+    """The input where its shape stays, else a projection."""
+    if strides == 1 and x.shape[-1] == filters:
+        return x
+    return conv(preactivated, filters, 1, strides)

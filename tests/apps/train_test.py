@@ -152,13 +152,16 @@ def one_step(run, *arguments):
     return network.output_shape, read_json(run / "metrics.json")["dataset"]
 
 
-def test_one_step_on_mocked_cifar10(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "dataset, classes", [("cifar10", 10), ("cifar100", 100), ("svhn", 10)]
+)
+def test_one_step_on_mocked_tfds_data(dataset, classes, tmp_path, monkeypatch):
     monkeypatch.setattr(tfds_reader, "_check_reachable", lambda url: None)
     with tfds.testing.mock_data(num_examples=16):
         result = one_step(
-            tmp_path / "run", "--dataset=cifar10", "--batch_size=16"
+            tmp_path / "run", f"--dataset={dataset}", "--batch_size=16"
         )
-    assert result == ((None, 10), "cifar10")
+    assert result == ((None, classes), dataset)
 
 
 def test_one_step_on_gtsrb_from_archives(tmp_path):
@@ -300,7 +303,7 @@ def test_weight_decay_leaves_out_biases_and_normalization():
 @pytest.mark.parametrize(
     "argument, message",
     [
-        ("--dataset=mnist", "must be one of digits, cifar10, gtsrb"),
+        ("--dataset=mnist", "one of digits, cifar10, cifar100, svhn, gtsrb"),
         ("--model=resnet-20", "did you mean resnet20?"),
         ("--norm=l1", "must be one of global, per_variable"),
         ("--epsilon=-1", "flag --epsilon=-1: -1.0 is not"),

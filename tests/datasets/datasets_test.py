@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import requests
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from amp_keras import datasets
@@ -28,24 +29,102 @@ def test_digits_are_whole_and_split_once():
     np.testing.assert_array_equal(data.test.images, again.test.images)
 
 
-def test_cifar10_is_read_through_tfds(monkeypatch):
+@pytest.fixture
+def reachable(monkeypatch):
     monkeypatch.setattr(tfds_reader, "_check_reachable", lambda url: None)
+
+
+@pytest.mark.usefixtures("reachable")
+@pytest.mark.parametrize(
+    "name, classes, padding, flip",
+    [("cifar10", 10, 4, True), ("cifar100", 100, 4, True), ("svhn", 10, 2, 0)],
+)
+def test_dataset_is_read_through_tfds(name, classes, padding, flip):
     with tfds.testing.mock_data(num_examples=12):
-        data = datasets.load("cifar10")
+        data = datasets.load(name)
+    assert data.name == name
     assert data.train.images.shape == (12, 32, 32, 3)
     assert data.train.images.dtype == np.uint8
     assert data.train.labels.dtype == np.int32
-    assert data.num_classes == 10
-    assert (data.padding, data.flip) == (4, True)
+    assert data.num_classes == classes
+    assert (data.padding, data.flip) == (padding, flip)
+
+
+@pytest.mark.usefixtures("reachable")
+@pytest.mark.parametrize(
+    "name, tfds_name", [("svhn", "svhn_cropped"), ("cifar100", "cifar100")]
+)
+def test_only_the_splits_train_and_test_are_read(name, tfds_name, monkeypatch):
+    read, splits = tfds_reader.read, []
+
+    def recording(builder, split, example_fn):
+        splits.append((builder.name, split))
+        return read(builder, split, example_fn)
+
+    monkeypatch.setattr(tfds_reader, "read", recording)
+    with tfds.testing.mock_data(num_examples=2):
+        datasets.load(name)
+    assert splits == [(tfds_name, "train"), (tfds_name, "test")]
+
+
+def mocked(image_shape=(32, 32, 3), label=3, coarse_label=19):
+    """TFDS data of constant images, whatever is asked for."""
+
+    def as_dataset(self, *args, **kwargs):
+        example = {
+            "image": tf.zeros(image_shape, tf.uint8),
+            "label": tf.constant(label, tf.int64),
+            "coarse_label": tf.constant(coarse_label, tf.int64),
+        }
+        return tf.data.Dataset.from_tensors(example).repeat(3)
+
+    return tfds.testing.mock_data(as_dataset_fn=as_dataset)
+
+
+@pytest.mark.usefixtures("reachable")
+def test_labels_of_cifar100_are_the_fine_ones():
+    with mocked(label=99, coarse_label=19):
+        data = datasets.load("cifar100")
+    np.testing.assert_array_equal(data.train.labels, 99)
+
+
+@pytest.mark.usefixtures("reachable")
+@pytest.mark.parametrize(
+    "name, label, last",
+    [("cifar10", 10, 9), ("cifar100", 100, 99), ("svhn", -1, 9)],
+)
+def test_label_that_no_class_has_is_refused(name, label, last):
+    with mocked(label=label):
+        with pytest.raises(datasets.DatasetError) as error:
+            datasets.load(name)
+    expected = f"between 0 and {last}. Received: {label}"
+    assert str(error.value).endswith(expected)
+    assert str(error.value).startswith(f"{name} could not be loaded")
+
+
+@pytest.mark.usefixtures("reachable")
+@pytest.mark.parametrize("name", ["cifar10", "cifar100", "svhn"])
+def test_images_of_another_size_are_refused(name):
+    with mocked(image_shape=(28, 28, 1)):
+        with pytest.raises(datasets.DatasetError, match=r"\(28, 28, 1\)"):
+            datasets.load(name)
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match="digits, cifar10, gtsrb.*name=mnist"):
+    with pytest.raises(
+        ValueError, match="digits, cifar10, cifar100, svhn, gtsrb.*mnist"
+    ):
         datasets.load("mnist")
 
 
 @pytest.mark.parametrize(
-    "name, url", [("cifar10", "cs.toronto.edu"), ("gtsrb", "sid.erda.dk")]
+    "name, url",
+    [
+        ("cifar10", "cifar-10-binary"),
+        ("cifar100", "cifar-100-binary"),
+        ("svhn", "ufldl.stanford.edu"),
+        ("gtsrb", "sid.erda.dk"),
+    ],
 )
 def test_no_data_and_no_network_says_what_was_tried(
     name, url, tmp_path, no_network
@@ -59,7 +138,7 @@ def test_no_data_and_no_network_says_what_was_tried(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["cifar10", "gtsrb"])
+@pytest.mark.parametrize("name", ["cifar10", "cifar100", "svhn", "gtsrb"])
 def test_data_dir_that_is_a_file_is_refused(name, tmp_path):
     path = tmp_path / "file"
     path.touch()
@@ -74,8 +153,3 @@ def test_folder_with_another_dataset_under_the_name_is_refused(tmp_path):
     (folder / "features.json").write_text("not json")
     with pytest.raises(datasets.DatasetError, match="cifar10 could not be"):
         datasets.load("cifar10", data_dir=str(tmp_path))
-
-
-def test_images_of_another_size_are_refused():
-    with pytest.raises(datasets.DatasetError, match=r"Received: \(28, 28, 1\)"):
-        tfds_reader.check_images(np.zeros((5, 28, 28, 1)), (32, 32, 3))
