@@ -48,8 +48,10 @@ class Soak:
         """Kills the run again and again; yields when, and its last step."""
         rng = random.Random(self.seed)
         for _ in range(self.kills):
-            # So that so many kills fit into one run.
-            seconds = rng.uniform(0, begun + 1.2 * (end - begun) / self.kills)
+            # Most in training, and so that so many kills fit into one run.
+            earliest = 0.7 * begun
+            latest = earliest + 2 * (end - begun) / self.kills
+            seconds = rng.uniform(earliest, latest)
             process = self._start("killed")
             try:
                 process.wait(timeout=seconds)
