@@ -213,7 +213,7 @@ def _resume(resumption, model, config, data, devices):
     devices.check_equal(saved[1]["step"] if saved else 0)
     if saved:
         batches = _training_batches(config, data, devices, resumption.progress)
-        resumption.restore(model, saved, next(iter(batches)))
+        resumption.restore(model, saved, next(batches.as_numpy_iterator()))
 
 
 def _compiled_model(config, data, steps_per_epoch):

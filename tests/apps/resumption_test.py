@@ -3,6 +3,7 @@
 import errno
 
 import checkpoints as checkpoints_module
+import distribution
 import keras
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ class FailsAt(keras.callbacks.Callback):
         self.step, self.after_epoch = step, after_epoch
 
     def on_train_begin(self, logs=None):
-        self.done = int(self.model.optimizer.iterations)
+        self.done = int(self.model.optimizer.iterations.numpy())
 
     def on_train_batch_end(self, batch, logs=None):
         self.done += 1
@@ -72,10 +73,12 @@ class FailsAt(keras.callbacks.Callback):
             raise PowerFailure
 
 
-def train(callbacks=(), **keeping):
+def train(callbacks=(), devices=None, **keeping):
     keras.utils.set_random_seed(CONFIG.seed)
     data = training.load_data(CONFIG)
-    network, progress = training.train(CONFIG, data, callbacks, **keeping)
+    network, progress = training.train(
+        CONFIG, data, callbacks, devices, **keeping
+    )
     assert progress.step == STEPS_PER_EPOCH * EPOCHS
     return network.get_weights(), progress
 
@@ -96,6 +99,13 @@ def assert_same(run, other):
         np.testing.assert_array_equal(a, b)
 
 
+def assert_same_but_for_rounding(run, other):
+    losses = [progress.history["loss"] for _, progress in (run, other)]
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+    for a, b in zip(run[0], other[0], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     "step, after_epoch",
     [(1, False), (3, False), (3, True), (5, False), (6, True)],
@@ -108,6 +118,25 @@ def test_killed_run_ends_as_if_left_alone(
     with pytest.raises(PowerFailure):
         train([FailsAt(step, after_epoch)], **keeping)
     assert_same(train(**keeping), left_alone)
+
+
+@pytest.mark.skipif(
+    keras.config.backend() == "torch", reason="trains on one device"
+)
+def test_killed_run_on_two_devices_ends_as_if_left_alone(tmp_path):
+    names = {"tensorflow": "mirrored", "jax": "data_parallel"}
+    devices = distribution.create(names[keras.config.backend()])
+    assert devices.num_replicas == 2
+    keeping = {"checkpoints": Checkpoints(tmp_path / "c"), "every_steps": 2}
+    with pytest.raises(PowerFailure):
+        train([FailsAt(5, False)], devices, **keeping)
+    resumed, left_alone = train((), devices, **keeping), train((), devices)
+    if keras.config.backend() == "jax":
+        assert_same(resumed, left_alone)
+    else:
+        # A replica of TensorFlow has batch statistics of its own, of which the
+        # mean is saved.
+        assert_same_but_for_rounding(resumed, left_alone)
 
 
 def test_run_can_be_stopped_at_every_step(left_alone, tmp_path):
