@@ -7,8 +7,8 @@ python apps/compare.py runs/*
 
 import json
 import pathlib
-import sys
 
+import command_line
 from absl import app
 
 _COLUMNS = (
@@ -56,11 +56,11 @@ def _cell(value):
 
 def main(argv):
     if len(argv) == 1:
-        raise app.UsageError("Name the folders of runs, such as runs/*")
+        command_line.fail("name the folders of runs, such as runs/*")
     try:
         print(compare(argv[1:]))
     except FileNotFoundError as error:
-        sys.exit(f"compare.py: {error}")
+        command_line.fail(error)
 
 
 if __name__ == "__main__":

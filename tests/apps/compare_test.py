@@ -35,6 +35,8 @@ def test_each_finished_run_has_a_row(tmp_path):
     assert "| 0 | 1 | 0 | 30 | 0.9833 | 0.0523 |" in table[3]
 
 
-def test_no_finished_run_says_so(tmp_path):
-    with pytest.raises(SystemExit, match="no finished run .*nothing"):
+def test_no_finished_run_says_so(tmp_path, capsys):
+    with pytest.raises(SystemExit) as exit:
         compare.main(["compare.py", str(tmp_path / "nothing")])
+    assert exit.value.code == 2
+    assert "no finished run" in capsys.readouterr().err
