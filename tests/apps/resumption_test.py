@@ -252,6 +252,7 @@ def test_run_killed_three_times_ends_bit_for_bit_as_one_left_alone(tmp_path):
         "--validation_split=0.1",
     )
     runs = soak.Soak(tmp_path, arguments, kills=3)
-    kills = list(runs.run_killed(*runs.run_alone()))
+    first, second, _ = runs.run_alone()
+    kills = list(runs.run_killed(first, second))
     assert len(kills) == 3
     assert runs.differences() == []

@@ -5,13 +5,13 @@ python tests/apps/soak.py --kills=20 --dataset=cifar10 --model=resnet20 ...
 ```
 
 What follows `--kills` goes to `apps/train.py`. A run left alone gives the
-result to be reached, and its duration. The other is killed (SIGKILL) so many
-times, each time after a random time from its start on, and started again with
-the same command, until it ends. The weights, the history and the measures of
+result to be reached. The other is killed (SIGKILL) so many times, each time
+after a random time, and started again with the same command, until it ends. The weights, the history and the measures of
 the two must be equal bit for bit. The exit code is 1 if they are not.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
@@ -35,34 +35,53 @@ class Soak:
     seed: int = 0
 
     def run_alone(self):
-        """Runs to the end; returns the seconds to the start and in all."""
+        """Runs to the end.
+
+        Returns:
+            A tuple, in seconds: until the first checkpoint, until the second,
+            and in all.
+        """
         start = time.monotonic()
         process = self._start("alone")
-        while process.poll() is None and not self._last_step("alone"):
-            time.sleep(0.05)
-        begun = time.monotonic() - start
+        times = []
+        for _ in range(2):
+            self._wait_for_checkpoint(process, "alone")
+            times.append(time.monotonic() - start)
         _check(process)
-        return begun, time.monotonic() - start
+        return *times, time.monotonic() - start
 
-    def run_killed(self, begun, end):
-        """Kills the run again and again; yields when, and its last step."""
+    def run_killed(self, first, second):
+        """Kills the run again and again; yields when, and its last step.
+
+        A quarter of the kills are before its first checkpoint since it was
+        started, the others after that, so that it comes to its end at last.
+        """
         rng = random.Random(self.seed)
         for _ in range(self.kills):
-            # Most in training, and so that so many kills fit into one run.
-            earliest = 0.7 * begun
-            latest = earliest + 2 * (end - begun) / self.kills
-            seconds = rng.uniform(earliest, latest)
+            start = time.monotonic()
             process = self._start("killed")
-            try:
-                process.wait(timeout=seconds)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            if rng.random() < 0.25:
+                self._wait(process, rng.uniform(0, first))
             else:
+                self._wait_for_checkpoint(process, "killed")
+                self._wait(process, rng.uniform(0, 2 * (second - first)))
+            if process.poll() is not None:
                 _check(process)
                 return
+            process.kill()
             process.communicate()
-            yield seconds, self._last_step("killed")
+            yield time.monotonic() - start, self._last_step("killed")
         _check(self._start("killed"))
+
+    def _wait(self, process, seconds):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=seconds)
+
+    def _wait_for_checkpoint(self, process, name):
+        """Waits until there is another one, or the process has ended."""
+        step = self._last_step(name)
+        while process.poll() is None and self._last_step(name) == step:
+            time.sleep(0.02)
 
     def differences(self):
         """Returns the names of the files that differ."""
@@ -118,11 +137,11 @@ def main():
     kills, arguments = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
         soak = Soak(pathlib.Path(folder), tuple(arguments), kills.kills)
-        begun, end = soak.run_alone()
-        print(f"left alone: first checkpoint after {begun:.0f} s, {end:.0f} s")
+        first, second, end = soak.run_alone()
+        print(f"left alone: first checkpoint after {first:.0f} s, {end:.0f} s")
         print("| kill | after, s | last checkpoint, step |")
         print("|---|---|---|")
-        for number, kill in enumerate(soak.run_killed(begun, end), start=1):
+        for number, kill in enumerate(soak.run_killed(first, second), start=1):
             print(f"| {number} | {kill[0]:.1f} | {kill[1]} |", flush=True)
         differences = soak.differences()
         print("differ:", ", ".join(differences) or "none, bit for bit")
