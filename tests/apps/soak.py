@@ -6,8 +6,9 @@ python tests/apps/soak.py --kills=20 --dataset=cifar10 --model=resnet20 ...
 
 What follows `--kills` goes to `apps/train.py`. A run left alone gives the
 result to be reached. The other is killed (SIGKILL) so many times, each time
-after a random time, and started again with the same command, until it ends. The weights, the history and the measures of
-the two must be equal bit for bit. The exit code is 1 if they are not.
+after a random time, and started again with the same command, until it ends. The
+weights, the history and the measures of the two must be equal bit for bit. The
+exit code is 1 if they are not.
 """
 
 import argparse
