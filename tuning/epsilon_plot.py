@@ -2,6 +2,7 @@
 
 import matplotlib.figure
 import trials
+from matplotlib import ticker
 
 
 def draw(path, rows, title):
@@ -46,6 +47,13 @@ def _draw_measure(axes, rows, measure):
         _draw_norm(axes, of_norm, measure, norm)
     if perturbed:
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+    values = [row[measure] for row in rows]
+    if measure == "val_loss" and max(values) > 10 * min(values):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(ticker.NullFormatter())
     axes.set_xlabel("epsilon")
     axes.set_ylabel(f"{measure}, last epoch")
     axes.grid(alpha=0.3, which="both")

@@ -73,7 +73,9 @@ class Search:
         self._config = config
         self._directory = directory
         self._devices = devices
-        self._progress = SearchProgress(options.objective, config.epochs)
+        self._progress = SearchProgress(
+            directory.path / "trials.csv", options.objective, config.epochs
+        )
         self._space = SearchSpace(
             options, config, training.load_data(config, devices)
         )

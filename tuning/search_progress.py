@@ -6,7 +6,10 @@ import trials
 class SearchProgress:
     """Prints a line when a trial begins and one when it ends.
 
+    The table of trials is written whenever one ends.
+
     Args:
+        table: Path of the table, a CSV file.
         objective: String, `"val_loss"` or `"val_accuracy"`.
         epochs: Int, the epochs of a trial of full length.
 
@@ -14,8 +17,9 @@ class SearchProgress:
         num_trials: Int, how many trials there will be.
     """
 
-    def __init__(self, objective, epochs):
+    def __init__(self, table, objective, epochs):
         self.num_trials = None
+        self._table = table
         self._objective = objective
         self._epochs = epochs
 
@@ -36,6 +40,8 @@ class SearchProgress:
         )
 
     def end(self, oracle, trial):
+        rows = trials.rows(oracle, self._objective, self._epochs)
+        trials.write_csv(self._table, rows)
         row = trials.row(trial)
         result = "failed"
         if row["status"] == trials.COMPLETED:
@@ -47,12 +53,11 @@ class SearchProgress:
         number = list(oracle.trials).index(trial.trial_id) + 1
         print(
             f"trial {number} of {self.num_trials}: {result}; "
-            f"{self._best(oracle)}{self._time_left(oracle)}",
+            f"{self._best(oracle, rows)}{self._time_left(oracle)}",
             flush=True,
         )
 
-    def _best(self, oracle):
-        rows = trials.rows(oracle, self._objective, self._epochs)
+    def _best(self, oracle, rows):
         best = trials.best(rows)
         if best is None:
             return "none successful so far"

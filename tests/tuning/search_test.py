@@ -62,6 +62,7 @@ def searched(tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("search") / "search"
     killed, first = run_search(folder, KILL="4", HANDICAP="0", FAIL="0.1")
+    assert len(read_csv(folder / "trials.csv")) == 1  # Written as they end.
     again, second = run_search(folder, HANDICAP="0", FAIL="0.1")
     assert killed.returncode < 0 and again.returncode == 0, again.stderr
     return folder, first, second, again
