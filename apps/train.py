@@ -34,11 +34,10 @@ from config_file import ConfigError
 from distribution import DistributionError
 from interruption import Interruption
 from keras.callbacks import TensorBoard
+from output_directory import OutputError
 from resumption import Interrupted
 from resumption import TrainingError
-from run_directory import OutputError
 from run_directory import RunDirectory
-from run_directory import default_path
 from training import evaluate
 from training import load_data
 from training import measures
@@ -120,7 +119,8 @@ def run(config, directory, devices=None, **keeping):
             **keeping,
         )
     except ERRORS:
-        directory.discard_if_nothing_is_saved()
+        if not directory.checkpoints.exist():
+            directory.discard()
         raise
     path = directory.write_model(network)
     # A copy that lives on this process' own device.
@@ -177,7 +177,9 @@ def main():
     devices = distribution.create(name)
     _print_devices(devices)
     settings = dataclasses.asdict(config)
-    path = values.output_dir or default_path(_default_name(config), settings)
+    path = values.output_dir or RunDirectory.first_free(
+        _default_name(config), settings
+    )
     if devices.process_id > 0:
         assist(config, pathlib.Path(path), devices)
         return

@@ -38,7 +38,7 @@ import trials
 from absl import flags
 from config_file import ConfigError
 from distribution import DistributionError
-from run_directory import OutputError
+from output_directory import OutputError
 from search_directory import SearchDirectory
 from search_error import SearchError
 from search_progress import SearchProgress
@@ -172,8 +172,13 @@ def main():
         chief_and_workers.wait_for_chief()
     settings = {**dataclasses.asdict(config), **dataclasses.asdict(options)}
     del settings["epsilon"]
-    overwrite = values.overwrite and role != chief_and_workers.WORKER
-    directory = SearchDirectory(path, settings, overwrite)
+    directory = SearchDirectory(
+        path,
+        settings,
+        overwrite=values.overwrite and role != chief_and_workers.WORKER,
+        shared=role == chief_and_workers.WORKER,
+    )
+    directory.write_config()
     search = Search(options, config, directory, devices)
     if role == chief_and_workers.WORKER:
         search.run()

@@ -1,42 +1,23 @@
 """The folder of a search: what it holds decides what is still to be done."""
 
 import csv
-import json
-import pathlib
-import shutil
 
-from run_directory import RunDirectory
-from search_error import SearchError
-
-# What may differ between the commands that share a search.
-_FREE = ("verbose", "data_dir", "manual_dir", "jit_compile", "distribution")
+from output_directory import OutputDirectory
 
 
-class SearchDirectory:
-    """Makes or takes up the folder of a search.
+class SearchDirectory(OutputDirectory):
+    """Writes the files of a search."""
 
-    Args:
-        path: String, the folder.
-        settings: Dict, what the search is made of.
-        overwrite: Bool, whether an earlier search in it is removed. Defaults
-            to `False`.
-
-    Raises:
-        SearchError: If it holds a search with other settings, or something
-            else.
-    """
-
-    def __init__(self, path, settings, overwrite=False):
-        self.path = pathlib.Path(path)
-        self._settings = json.loads(json.dumps(settings))
-        earlier = self._earlier()
-        if earlier and overwrite:
-            shutil.rmtree(self.path)
-            earlier = None
-        if earlier:
-            self._check_same(earlier)
-        else:
-            RunDirectory(self.path).write_config(settings)
+    free = ("verbose", "data_dir", "manual_dir", "jit_compile", "distribution")
+    written = (
+        "best.json",
+        "epsilon.png",
+        "errors",
+        "final.csv",
+        "keras_tuner",
+        "tensorboard",
+        "trials.csv",
+    )
 
     @property
     def oracle_file(self):
@@ -58,8 +39,7 @@ class SearchDirectory:
 
     def write_best(self, config):
         """Writes `best.json`, for `apps/train.py --config`."""
-        text = json.dumps(config, indent=2) + "\n"
-        (self.path / "best.json").write_text(text)
+        self._write_json("best.json", config)
 
     def read_final(self):
         """Returns the rows of `final.csv`, as dicts of strings."""
@@ -78,26 +58,3 @@ class SearchDirectory:
             if new:
                 writer.writeheader()
             writer.writerow(row)
-
-    def _earlier(self):
-        file = self.path / "config.json"
-        if not file.exists():
-            return None
-        try:
-            content = json.loads(file.read_text())
-        except json.JSONDecodeError:
-            content = {}
-        return content if "tuner" in content else None
-
-    def _check_same(self, earlier):
-        different = [
-            f"--{name}={value} (there: {earlier.get(name)})"
-            for name, value in self._settings.items()
-            if name not in _FREE and earlier.get(name) != value
-        ]
-        if different:
-            raise SearchError(
-                f"{self.path} holds a search with other flags; take another "
-                f"--output_dir, or --overwrite. Received: "
-                f"{', '.join(different)}"
-            )

@@ -15,10 +15,20 @@ def has_ended(trial):
 def describe(trial):
     """Returns the hyperparameters of a trial, such as `epsilon=0.1`."""
     return ", ".join(
-        f"{name.removeprefix('tuner/')}={_text(value)}"
-        for name, value in trial.hyperparameters.values.items()
-        if not name.startswith("tuner/") or name == "tuner/epochs"
+        f"{name}={_text(value)}"
+        for name, value in _hyperparameters(trial).items()
     )
+
+
+def _hyperparameters(trial):
+    """By the names of the flags: those of a norm are marked with it."""
+    values = trial.hyperparameters.values
+    mark = f"_{values.get('norm')}"
+    return {
+        name.removeprefix("tuner/").removesuffix(mark): value
+        for name, value in values.items()
+        if not name.startswith("tuner/") or name == "tuner/epochs"
+    }
 
 
 def row(trial):
@@ -32,11 +42,6 @@ def row(trial):
         among them with hyperband; and, if it is completed, its measures after
         the last epoch: means over seeds, and those of each seed.
     """
-    values = {
-        name.removeprefix("tuner/"): value
-        for name, value in trial.hyperparameters.values.items()
-        if not name.startswith("tuner/") or name == "tuner/epochs"
-    }
     status = _STATUS.get(trial.status, UNFINISHED)
     measures = {}
     if status == COMPLETED:
@@ -44,7 +49,10 @@ def row(trial):
             name: float(trial.metrics.get_last_value(name))
             for name in trial.metrics.metrics
         }
-    return {"trial": trial.trial_id, "status": status, **values, **measures}
+    return {"trial": trial.trial_id, "status": status} | {
+        **_hyperparameters(trial),
+        **measures,
+    }
 
 
 def rows(oracle, objective, epochs):

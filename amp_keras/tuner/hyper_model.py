@@ -71,7 +71,8 @@ class AMPHyperModel(keras_tuner.HyperModel):
         name: String, the name of the hypermodel. Defaults to `None`.
         tunable: Bool, as in `keras_tuner.HyperModel`. Defaults to `True`.
 
-    The first value of a list is its default.
+    The first value of a list is its default. With both norms, each has
+    hyperparameters of its own, such as `epsilon_global`.
 
     Raises:
         ValueError: If a list is empty, `norm` is unknown, or `build` does not
@@ -165,7 +166,7 @@ class AMPHyperModel(keras_tuner.HyperModel):
             # Without perturbation the norms are the same.
             values = values[1:]
         return {
-            "epsilon": hp.Choice("epsilon", values),
+            "epsilon": hp.Choice(self._name("epsilon", norm), values),
             "inner_lr": self._choose_where_perturbed(hp, "inner_lr", norm),
             "inner_iters": self._choose_where_perturbed(
                 hp, "inner_iters", norm
@@ -173,15 +174,20 @@ class AMPHyperModel(keras_tuner.HyperModel):
             "norm": norm,
         }
 
+    def _name(self, name, norm):
+        # keras-tuner drops the value of a name that also belongs to an
+        # inactive hyperparameter.
+        return name if len(self.norm) == 1 else f"{name}_{norm}"
+
     def _choose_where_perturbed(self, hp, name, norm):
         values = getattr(self, name)
         if len(values) == 1:
             return values[0]
         value = hp.Choice(
-            name,
+            self._name(name, norm),
             sorted(values),
             default=values[0],
-            parent_name="epsilon",
+            parent_name=self._name("epsilon", norm),
             parent_values=self.epsilon[norm][1:],
         )
         return values[0] if value is None else value

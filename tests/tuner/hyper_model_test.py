@@ -38,7 +38,10 @@ def test_network_is_wrapped_with_the_arguments_chosen():
     )
     model = hyper_model.build(
         hyperparameters(
-            epsilon=0.2, inner_lr=0.5, inner_iters=2, norm="per_variable"
+            epsilon_per_variable=0.2,
+            inner_lr_per_variable=0.5,
+            inner_iters_per_variable=2,
+            norm="per_variable",
         )
     )
     assert isinstance(model, amp_keras.AMPModel)
@@ -107,7 +110,7 @@ def test_without_perturbation_nothing_else_of_amp_is_varied():
         "inner_iters": 1,
         "norm": "global",
     }
-    assert hp.values == {"norm": "global", "epsilon": 0.0}
+    assert hp.values == {"norm": "global", "epsilon_global": 0.0}
     per_variable = hyperparameters(norm="per_variable")
     # The smallest value but 0, which is the same with either norm.
     assert hyper_model.arguments(per_variable)["epsilon"] == 0.0002

@@ -43,7 +43,8 @@ def test_other_tuners_choose_among_more_values():
 
 def test_each_norm_has_its_own_values():
     made = space(search=("epsilon", "norm"))
-    glob, per_variable = values_of(made, "epsilon")
+    (glob,) = values_of(made, "epsilon_global")
+    (per_variable,) = values_of(made, "epsilon_per_variable")
     assert glob[0] == 0.0 and glob[1:] == pytest.approx(
         [10 * value for value in per_variable]
     )
@@ -63,12 +64,23 @@ def test_hyperparameters_change_the_configuration_of_a_run():
     made = space(search=("epsilon", "weight_decay", "norm", "inner_lr"))
     hp = keras_tuner.HyperParameters()
     hp.values = {
-        "epsilon": 0.05,
+        "epsilon_global": 0.05,
         "weight_decay": 0.002,
         "norm": "global",
-        "inner_lr": 10.0,
+        "inner_lr_global": 10.0,
         "tuner/epochs": 7,
     }
     assert made.config(hp) == TrainingConfig(
         epsilon=0.05, weight_decay=0.002, inner_lr=10.0, epochs=7
     )
+
+
+def test_no_value_is_lost_where_each_norm_has_its_own():
+    """keras-tuner drops those of inactive hyperparameters by their names."""
+    made = space(search=("epsilon", "norm", "inner_lr"))
+    hp = keras_tuner.HyperParameters()
+    made.hyper_model.build(hp)
+    for values in combinations(hp.space):
+        hp.values = dict(values)
+        hp.ensure_active_values()
+        assert hp.values == values

@@ -87,8 +87,8 @@ def test_finished_search_trains_nothing_and_shows_its_results(searched):
 
 def test_failed_trials_are_counted_with_the_first_error(searched):
     assert (
-        "1 of 3 trials failed; the first error: training.TrainingError: This "
-        "epsilon was to fail." in searched[-1].stderr
+        "1 of 3 trials failed; the first error: resumption.TrainingError: "
+        "This epsilon was to fail." in searched[-1].stderr
     )
 
 
@@ -176,7 +176,9 @@ def test_picture_and_hparams_are_left_and_no_weights(searched):
 def test_search_without_a_successful_trial_fails(tmp_path):
     result, calls = run_search(tmp_path / "run", FAIL="0,0.01,0.1")
     assert calls == [] and result.returncode == 1
-    assert "3 of 3 trials failed; the first error: training.Tr" in result.stderr
+    assert (
+        "3 of 3 trials failed; the first error: resumption.Tr" in result.stderr
+    )
     assert "no trial succeeded" in result.stderr.splitlines()[-1]
     assert not (tmp_path / "run" / "best.json").exists()
 
@@ -193,7 +195,7 @@ WRONG = {
     "--tuner=hyperband --max_trials=9": "must not be given with --tuner=hyp",
     "--worker=1": "--worker needs --chief=HOST:PORT",
     "--chief=host": "--chief must be HOST:PORT. Received: --chief=host",
-    "--dataset=mnist": "must be one of digits, cifar10, gtsrb",
+    "--dataset=mnist": "must be one of digits, cifar10,",
     "--search=norm --max_trials=9": "at least 17, the size of the grid",
     "--config=none.json": "--config must be a JSON file",
 }

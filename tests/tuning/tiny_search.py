@@ -47,7 +47,7 @@ def observed(train):
             file.write(f"{config.epsilon:g} {config.seed} {split}\n")
         result = train(config, *args, **kwargs)
         if f"{config.epsilon:g}" == os.environ.get("HANDICAP"):
-            history = result[1]
+            history = result[1].history
             history["val_loss"] = [x + 1 for x in history.get("val_loss", [])]
         return result
 
