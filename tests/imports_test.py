@@ -69,7 +69,14 @@ ALLOWED = {
         "tensorboard",
         *APPS,
     },
-    "benchmarks": {"absl", "amp_keras", "keras", "numpy", "training"},
+    "benchmarks": {
+        "absl",
+        "amp_keras",
+        "keras",
+        "matplotlib",
+        "numpy",
+        "training",
+    },
 }
 
 
