@@ -49,6 +49,11 @@ class TrainingConfig:
     l2: float = 0.0
     clipnorm: float | None = None
     augment: bool = True
+    cutout: int = 0
+    randaugment: bool = False
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    label_smoothing: float = 0.0
     seed: int = 0
     train_examples: int | None = None
     validation_split: float = 0.0
@@ -72,12 +77,14 @@ def load_data(config, devices=None):
 
     Raises:
         TrainingError: If the dataset can be neither found nor downloaded, if
-            it is too small for what is asked, or a batch cannot be divided by
-            the devices.
+            it is too small for what is asked, a batch cannot be divided by
+            the devices, or its images cannot be augmented as asked.
     """
     _check_divisible(config, devices or distribution.SingleDevice())
     _check_schedule(config)
+    augmentation = _augmentation(config)
     data = _load(config)
+    _check_augmentation(augmentation, data)
     if config.validation_split:
         data.train, data.validation = _hold_out(data.train, config)
     if config.train_examples:
@@ -231,13 +238,19 @@ def _compiled_model(config, data, steps_per_epoch):
     )
     model.compile(
         optimizer=build_optimizer(config, steps_per_epoch),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        loss=_loss(config),
         metrics=["accuracy"],
         jit_compile={"auto": "auto", "true": True, "false": False}[
             config.jit_compile
         ],
     )
     return model
+
+
+def _loss(config):
+    if _augmentation(config).has_soft_labels:
+        return keras.losses.CategoricalCrossentropy(from_logits=True)
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def evaluate(network, split, batch_size):
@@ -321,16 +334,43 @@ def _training_batches(config, data, devices, progress):
         padding=data.padding if config.augment else 0,
         flip=data.flip and config.augment,
         shard=(devices.process_id, devices.num_processes),
+        augmentation=_augmentation(config),
+        num_classes=data.num_classes,
     )
+
+
+def _augmentation(config):
+    """What comes after crop and flip."""
+    try:
+        return datasets.Augmentation(
+            randaugment=config.randaugment,
+            cutout=config.cutout,
+            mixup=config.mixup,
+            cutmix=config.cutmix,
+            label_smoothing=config.label_smoothing,
+        )
+    except ValueError as error:
+        raise TrainingError(f"--mixup and --cutmix: {error}") from error
+
+
+def _check_augmentation(augmentation, data):
+    try:
+        augmentation.check_shape(data.image_shape)
+    except ValueError as error:
+        raise TrainingError(
+            f"--randaugment cannot be used with --dataset={data.name}: {error}"
+        ) from error
 
 
 def _validation_batches(config, data, devices):
     """All validation examples that the devices can share equally."""
     count = len(data.validation)
+    soft = _augmentation(config).has_soft_labels
     return datasets.evaluation_batches(
         data.validation.take(np.arange(count - count % devices.num_replicas)),
         config.batch_size,
         shard=(devices.process_id, devices.num_processes),
+        num_classes=data.num_classes if soft else None,
     )
 
 

@@ -116,6 +116,37 @@ command_line.define_bool(
     "Crop (and mirror, where the dataset allows it) training images at random.",
 )
 command_line.define_integer(
+    "cutout",
+    _DEFAULT.cutout,
+    "Side in pixels of a black square in each training image, such as 16 for "
+    "cifar10, 8 for cifar100 and 20 for svhn; 0 for none.",
+    lower_bound=0,
+)
+flags.DEFINE_bool(
+    "randaugment",
+    _DEFAULT.randaugment,
+    "Apply two random operations to each training image.",
+)
+command_line.define_float(
+    "mixup",
+    _DEFAULT.mixup,
+    "Alpha of MixUp; 0 for none. It excludes --cutmix.",
+    lower_bound=0,
+)
+command_line.define_float(
+    "cutmix",
+    _DEFAULT.cutmix,
+    "Alpha of CutMix; 0 for none. It excludes --mixup.",
+    lower_bound=0,
+)
+command_line.define_float(
+    "label_smoothing",
+    _DEFAULT.label_smoothing,
+    "Share of each training label that is spread over all classes.",
+    lower_bound=0,
+    upper_bound=0.99,
+)
+command_line.define_integer(
     "seed",
     _DEFAULT.seed,
     "Seed of initialization, shuffle, augmentation and validation split.",

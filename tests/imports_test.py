@@ -70,7 +70,14 @@ ALLOWED = {
         "tensorboard",
         *APPS,
     },
-    "benchmarks": {"absl", "amp_keras", "keras", "numpy"},
+    "benchmarks": {
+        "absl",
+        "amp_keras",
+        "keras",
+        "matplotlib",
+        "numpy",
+        "training",
+    },
 }
 
 

@@ -8,6 +8,7 @@ from amp_keras.datasets import cifar100
 from amp_keras.datasets import digits
 from amp_keras.datasets import gtsrb_32x32
 from amp_keras.datasets import svhn
+from amp_keras.datasets.augmentation import Augmentation
 from amp_keras.datasets.batches import evaluation_batches
 from amp_keras.datasets.batches import training_batches
 from amp_keras.datasets.hold_out import hold_out
@@ -17,6 +18,7 @@ from amp_keras.datasets.image_data import Split
 
 __all__ = [
     "NAMES",
+    "Augmentation",
     "DatasetError",
     "ImageData",
     "Split",

@@ -7,8 +7,10 @@ nothing but the seed and the number of steps done.
 
 import tensorflow as tf
 
-# They keep the random numbers of one seed and step (or epoch) apart.
-_SHUFFLE_STREAM, _CROP_STREAM, _FLIP_STREAM = range(3)
+from amp_keras.datasets import draws
+from amp_keras.datasets.augmentation import Augmentation
+from amp_keras.datasets.augmentation import random_crop
+from amp_keras.datasets.augmentation import random_flip
 
 
 def training_batches(
@@ -20,6 +22,8 @@ def training_batches(
     padding=0,
     flip=False,
     shard=(0, 1),
+    augmentation=None,
+    num_classes=None,
 ):
     """Returns the batches of the steps `start_step` to `steps - 1`.
 
@@ -39,15 +43,20 @@ def training_batches(
             Defaults to `False`.
         shard: Tuple `(index, count)`: of each batch, only the part `index` of
             `count` equal ones, in order. Defaults to `(0, 1)`, all of it.
+        augmentation: An `Augmentation`, what comes after crop and flip.
+            Defaults to `None`: nothing.
+        num_classes: Int, the length of soft labels, which some augmentations
+            make. Defaults to `None`: there are none.
 
     Returns:
         A `tf.data.Dataset` of `(images, labels)`: float32 of shape
         `(batch_size / count, height, width, channels)`, pixels as stored, and
-        int32 of shape `(batch_size / count,)`.
+        int32 of shape `(batch_size / count,)` or, if soft, float32 of shape
+        `(batch_size / count, num_classes)`.
 
     Raises:
         ValueError: If `batch_size` is not between 1 and n, or not a multiple
-            of `count`.
+            of `count`; or if the augmentation is not for such images.
     """
     _check_divisible("batch_size", batch_size, shard)
     if not 1 <= batch_size <= len(split):
@@ -55,25 +64,27 @@ def training_batches(
             "`batch_size` must be between 1 and the number of training "
             f"examples, {len(split)}. Received: batch_size={batch_size}"
         )
+    augmentation = augmentation or Augmentation()
+    augmentation.check_shape(split.images.shape[1:])
+    augment = augmentation.pipeline(num_classes)
+    # Only the shard is computed, unless its images need the others.
+    early, late = shard, (0, 1)
+    if augmentation.needs_whole_batch:
+        early, late = late, early
     with tf.device("cpu"):
         images, labels = tf.constant(split.images), tf.constant(split.labels)
 
     def batch(step, indices):
-        indices = _part(indices, shard)
-        x = tf.gather(images, indices)
+        numbers = draws.Draws(seed, step, batch_size, early)
+        indices = draws.part(indices, early)
+        x, y = tf.gather(images, indices), tf.gather(labels, indices)
         if padding:
-            key = _key(seed, _CROP_STREAM, step)
-            offsets = tf.random.stateless_uniform(
-                (2, batch_size, 1), key, maxval=2 * padding + 1, dtype=tf.int32
-            )
-            top, left = (_part(o, shard) for o in tf.unstack(offsets))
-            x = _crop(x, padding, top, left)
+            x = random_crop(x, padding, numbers)
         if flip:
-            key = _key(seed, _FLIP_STREAM, step)
-            flipped = tf.random.stateless_uniform((batch_size, 1, 1, 1), key)
-            flipped = _part(flipped > 0.5, shard)
-            x = tf.where(flipped, tf.reverse(x, axis=[2]), x)
-        return tf.cast(x, tf.float32), tf.gather(labels, indices)
+            x = random_flip(x, numbers)
+        x = tf.ensure_shape(x, (None, *split.images.shape[1:]))
+        x, y = augment(tf.cast(x, tf.float32), y, numbers)
+        return draws.part(x, late), draws.part(y, late)
 
     indices = _shuffled_indices(len(split), batch_size, seed, start_step)
     numbered = tf.data.Dataset.range(start_step, steps)
@@ -82,7 +93,7 @@ def training_batches(
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
-def evaluation_batches(split, batch_size, shard=(0, 1)):
+def evaluation_batches(split, batch_size, shard=(0, 1), num_classes=None):
     """Returns all examples in their order, the last batch possibly smaller.
 
     Args:
@@ -90,6 +101,8 @@ def evaluation_batches(split, batch_size, shard=(0, 1)):
         batch_size: Int.
         shard: As in `training_batches`; n must then be a multiple of `count`,
             too. Defaults to `(0, 1)`.
+        num_classes: Int, the length of the labels as one-hot vectors. Defaults
+            to `None`: labels are integers.
 
     Returns:
         A `tf.data.Dataset` of `(images, labels)`, as `training_batches` gives
@@ -102,9 +115,13 @@ def evaluation_batches(split, batch_size, shard=(0, 1)):
     _check_divisible("len(split)", len(split), shard)
     dataset = tf.data.Dataset.from_tensor_slices((split.images, split.labels))
     dataset = dataset.batch(batch_size)
-    dataset = dataset.map(
-        lambda x, y: (tf.cast(_part(x, shard), tf.float32), _part(y, shard))
-    )
+
+    def batch(x, y):
+        x, y = draws.part(x, shard), draws.part(y, shard)
+        y = y if num_classes is None else tf.one_hot(y, num_classes)
+        return tf.cast(x, tf.float32), y
+
+    dataset = dataset.map(batch)
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
@@ -114,7 +131,7 @@ def _shuffled_indices(examples, batch_size, seed, start_step):
 
     def permutation(epoch):
         return tf.random.experimental.stateless_shuffle(
-            tf.range(examples), _key(seed, _SHUFFLE_STREAM, epoch)
+            tf.range(examples), draws.key(seed, draws.SHUFFLE, epoch)
         )
 
     epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
@@ -126,12 +143,6 @@ def _shuffled_indices(examples, batch_size, seed, start_step):
     return batches.skip(done)
 
 
-def _key(seed, stream, number):
-    return tf.random.experimental.stateless_fold_in(
-        tf.constant([seed, stream], tf.int64), number
-    )
-
-
 def _check_divisible(name, value, shard):
     _, count = shard
     if value % count:
@@ -139,20 +150,3 @@ def _check_divisible(name, value, shard):
             f"`{name}` must be a multiple of the number of shards, {count}. "
             f"Received: {name}={value}"
         )
-
-
-def _part(batch, shard):
-    index, count = shard
-    size = tf.shape(batch)[0] // count
-    return batch[index * size : (index + 1) * size]
-
-
-def _crop(images, padding, top, left):
-    """Crops each padded image at an offset of its own."""
-    shape = tf.shape(images)
-    rows = top + tf.range(shape[1])
-    columns = left + tf.range(shape[2])
-    around = (padding, padding)
-    padded = tf.pad(images, ((0, 0), around, around, (0, 0)))
-    cropped_rows = tf.gather(padded, rows, axis=1, batch_dims=1)
-    return tf.gather(cropped_rows, columns, axis=2, batch_dims=1)

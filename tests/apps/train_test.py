@@ -23,6 +23,8 @@ from absl.testing import flagsaver
 from default_epsilon import default_epsilon
 from training import TrainingConfig
 from training import build_optimizer
+from training import evaluate
+from training import load_data
 
 from amp_keras import models
 from amp_keras.datasets import tfds_reader
@@ -174,6 +176,60 @@ def test_one_step_on_gtsrb_from_archives(tmp_path):
         f"--manual_dir={tmp_path / 'archives'}",
     )
     assert result == ((None, 43), "gtsrb")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--mixup=0.2", "--label_smoothing=0.1"), ("--cutmix=1", "--cutout=2")],
+)
+def test_augmented_run_is_validated_on_plain_labels(arguments, tmp_path):
+    common = ("--epsilon=0.05", "--validation_split=0.2")
+    augmented = small(tmp_path / "1", *common, *arguments)
+    plain = small(tmp_path / "2", *common)
+    histories = []
+    for run in (augmented, plain):
+        with open(run / "history.csv", newline="") as file:
+            histories.append(list(csv.DictReader(file)))
+    assert histories[0][0]["loss"] != histories[1][0]["loss"]
+    network = keras.models.load_model(augmented / "model.keras")
+    data = load_data(TrainingConfig(validation_split=0.2))
+    expected = evaluate(network, data.validation, 64)["loss"]
+    metrics = read_json(augmented / "metrics.json")
+    assert metrics["val_loss"] == pytest.approx(expected, rel=1e-5)
+    losses = [float(row["val_loss"]) for row in histories[0]]
+    assert min(losses) == pytest.approx(expected, rel=1e-4)
+
+
+def test_randaugment_trains_on_mocked_cifar10(tmp_path, monkeypatch):
+    monkeypatch.setattr(tfds_reader, "_check_reachable", lambda url: None)
+    with tfds.testing.mock_data(num_examples=16):
+        result = one_step(
+            tmp_path / "run",
+            "--dataset=cifar10",
+            "--batch_size=16",
+            "--randaugment",
+            "--cutmix=1",
+        )
+    assert result == ((None, 10), "cifar10")
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("--mixup=1", "--cutmix=0.5"), "Received: mixup=1.0, cutmix=0.5"),
+        (("--randaugment",), "--randaugment cannot be used with --dataset=dig"),
+        (("--cutout=-1",), "flag --cutout=-1"),
+        (("--mixup=nan",), "--mixup=nan: must be a non-negative number"),
+        (("--cutmix=much",), "flag --cutmix=much"),
+        (("--label_smoothing=1",), "flag --label_smoothing=1"),
+    ],
+)
+def test_impossible_augmentation_is_refused(
+    arguments, message, tmp_path, failure
+):
+    output = tmp_path / "run"
+    assert message in failure(*arguments, f"--output_dir={output}")
+    assert not output.exists()
 
 
 def test_default_epsilon_is_printed_and_depends_on_the_norm(tmp_path, capsys):
