@@ -13,12 +13,9 @@ import time
 import keras
 import numpy as np
 from checkpoints import CheckpointError
+from training_config import TrainingError
 
 DIVERGED_ADVICE = "Try a smaller --learning_rate, --epsilon or --inner_lr."
-
-
-class TrainingError(Exception):
-    """Training cannot go on; the message says why and what to try."""
 
 
 class Interrupted(Exception):

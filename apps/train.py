@@ -32,17 +32,17 @@ from checkpoints import CheckpointError
 from checkpoints import ReadOnlyCheckpoints
 from config_file import ConfigError
 from distribution import DistributionError
+from evaluation import evaluate
+from evaluation import measures
+from evaluation import predict
 from interruption import Interruption
 from keras.callbacks import TensorBoard
 from output_directory import OutputError
 from resumption import Interrupted
-from resumption import TrainingError
 from run_directory import RunDirectory
-from training import evaluate
-from training import load_data
-from training import measures
-from training import predict
 from training import train
+from training_config import TrainingError
+from training_data import load_data
 from training_flags import config_from_flags
 
 ERRORS = (

@@ -8,7 +8,7 @@ import config_file
 import distribution
 from absl import flags
 from default_epsilon import default_epsilon
-from training import TrainingConfig
+from training_config import TrainingConfig
 
 from amp_keras import datasets
 from amp_keras import models
@@ -122,7 +122,7 @@ command_line.define_integer(
     "cifar10, 8 for cifar100 and 20 for svhn; 0 for none.",
     lower_bound=0,
 )
-flags.DEFINE_bool(
+command_line.define_bool(
     "randaugment",
     _DEFAULT.randaugment,
     "Apply two random operations to each training image.",

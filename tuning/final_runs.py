@@ -3,8 +3,10 @@
 import dataclasses
 import statistics
 
+import evaluation
 import keras
 import training
+import training_data
 
 _MEASURES = ("accuracy", "loss", "ece")
 
@@ -57,9 +59,9 @@ def _mean(rows, name):
 def _row(role, config, devices):
     keras.utils.clear_session()
     keras.utils.set_random_seed(config.seed)
-    data = training.load_data(config, devices)
+    data = training_data.load_data(config, devices)
     network, progress = training.train(config, data, devices=devices)
-    measures = training.evaluate(network, data.test, config.batch_size)
+    measures = evaluation.evaluate(network, data.test, config.batch_size)
     return {
         "role": role,
         "seed": config.seed,

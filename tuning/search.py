@@ -33,7 +33,7 @@ import final_runs
 import judgement
 import search_flags
 import search_oracle
-import training
+import training_data
 import trials
 from absl import flags
 from config_file import ConfigError
@@ -44,7 +44,7 @@ from search_error import SearchError
 from search_progress import SearchProgress
 from search_space import SearchSpace
 from search_tuner import SearchTuner
-from training import TrainingError
+from training_config import TrainingError
 
 ERRORS = (
     ConfigError,
@@ -77,7 +77,7 @@ class Search:
             directory.path / "trials.csv", options.objective, config.epochs
         )
         self._space = SearchSpace(
-            options, config, training.load_data(config, devices)
+            options, config, training_data.load_data(config, devices)
         )
         self._oracle = search_oracle.create(options, config, self._progress)
         self._tuner = SearchTuner(

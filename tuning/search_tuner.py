@@ -12,6 +12,7 @@ import time
 import keras
 import keras_tuner
 import training
+import training_data
 from tensorboard.plugins.hparams import api as hparams
 
 MEASURES = ("val_loss", "val_accuracy", "loss", "accuracy")
@@ -87,7 +88,7 @@ class SearchTuner(keras_tuner.Tuner):
 
     def _load_data(self, seed):
         config = dataclasses.replace(self._space.baseline, seed=seed)
-        return training.load_data(config, self._devices)
+        return training_data.load_data(config, self._devices)
 
 
 def _summary(runs):

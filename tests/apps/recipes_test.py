@@ -6,8 +6,8 @@ import config_file
 import pytest
 from absl import flags
 from absl.testing import flagsaver
-from training import TrainingConfig
-from training import build_optimizer
+from optimization import build_optimizer
+from training_config import TrainingConfig
 from training_flags import config_from_flags
 
 from amp_keras.optimizers import L2SGD

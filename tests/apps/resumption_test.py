@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import soak
 import training
+import training_data
 from checkpoints import CheckpointError
 from checkpoints import Checkpoints
 from resumption import Interrupted
-from training import TrainingConfig
+from training_config import TrainingConfig
 
 from amp_keras import models
 
@@ -23,6 +24,9 @@ CONFIG = TrainingConfig(
     batch_size=16,
     train_examples=16 * STEPS_PER_EPOCH,
     validation_split=0.1,
+    cutout=2,
+    mixup=0.3,
+    label_smoothing=0.1,
     log_perturbation=True,
     verbose=0,
 )
@@ -75,7 +79,7 @@ class FailsAt(keras.callbacks.Callback):
 
 def train(callbacks=(), devices=None, **keeping):
     keras.utils.set_random_seed(CONFIG.seed)
-    data = training.load_data(CONFIG)
+    data = training_data.load_data(CONFIG)
     network, progress = training.train(
         CONFIG, data, callbacks, devices, **keeping
     )

@@ -21,10 +21,10 @@ import tensorflow_datasets as tfds
 import train
 from absl.testing import flagsaver
 from default_epsilon import default_epsilon
-from training import TrainingConfig
-from training import build_optimizer
-from training import evaluate
-from training import load_data
+from evaluation import evaluate
+from optimization import build_optimizer
+from training_config import TrainingConfig
+from training_data import load_data
 
 from amp_keras import models
 from amp_keras.datasets import tfds_reader
@@ -407,7 +407,7 @@ def test_output_folder_that_cannot_be_written_is_refused(tmp_path, failure):
 def test_earlier_run_is_not_overwritten(tmp_path, failure):
     (tmp_path / "metrics.json").write_text("precious")
     message = failure(f"--output_dir={tmp_path}")
-    assert "--output_dir must be new, empty or the folder of a run" in message
+    assert "--output_dir must be new, empty or one to go on with" in message
     assert [p.name for p in tmp_path.iterdir()] == ["metrics.json"]
     assert (tmp_path / "metrics.json").read_text() == "precious"
 
@@ -461,7 +461,7 @@ def test_folder_in_use_is_refused(tmp_path, failure):
     run.mkdir()
     with filelock.FileLock(run / ".lock"):
         message = failure(f"--output_dir={run}")
-    assert "--output_dir must not be in use by another run" in message
+    assert "--output_dir must not be in use by another process" in message
 
 
 def test_lock_of_a_process_that_is_gone_does_not_count(tmp_path):

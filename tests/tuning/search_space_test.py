@@ -5,7 +5,7 @@ import types
 import keras_tuner
 import pytest
 from search_space import SearchSpace
-from training import TrainingConfig
+from training_config import TrainingConfig
 
 from amp_keras import datasets
 from amp_keras.tuner.oracles import combinations

@@ -7,10 +7,13 @@ import socket
 import subprocess
 import sys
 
+import evaluation
 import keras
 import pytest
 import tiny_search
 import training
+import training_config
+import training_data
 from tensorboard.backend.event_processing.event_accumulator import (
     EventAccumulator,
 )
@@ -122,12 +125,12 @@ def tiny_network(monkeypatch):
 
 def best_config(folder, **changes):
     best = json.loads((folder / "best.json").read_text())
-    return training.TrainingConfig(**{**best, **changes, "verbose": 0})
+    return training_config.TrainingConfig(**{**best, **changes, "verbose": 0})
 
 
 def train(config):
     keras.utils.set_random_seed(config.seed)
-    data = training.load_data(config)
+    data = training_data.load_data(config)
     network, history, _ = training.train(config, data)
     return data, network, history
 
@@ -152,7 +155,7 @@ def test_best_json_gives_the_final_run_of_the_chosen(searched):
     config = best_config(folder)
     assert config.epsilon == 0.01 and config.validation_split == 0
     data, network, _ = train(config)
-    measures = training.evaluate(network, data.test, config.batch_size)
+    measures = evaluation.evaluate(network, data.test, config.batch_size)
     row, *_ = read_csv(folder / "final.csv")
     assert (row["role"], row["seed"]) == ("chosen", "0")
     assert float(row["test_loss"]) == pytest.approx(measures["loss"], rel=1e-4)

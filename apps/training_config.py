@@ -1,0 +1,48 @@
+"""What a run is made of, and the error that ends it."""
+
+import dataclasses
+
+
+class TrainingError(Exception):
+    """Training cannot go on; the message says why and what to try."""
+
+
+@dataclasses.dataclass
+class TrainingConfig:
+    """What a run is made of. The command line has a flag for each field.
+
+    `epsilon=None` stands for the default of the network and the norm.
+    """
+
+    dataset: str = "digits"
+    model: str = "resnet20"
+    epsilon: float | None = None
+    inner_lr: float = 1.0
+    inner_iters: int = 1
+    norm: str = "global"
+    perturb: str | None = None
+    log_perturbation: bool = False
+    epochs: int = 30
+    batch_size: int = 128
+    learning_rate: float = 0.1
+    milestones: str | None = None
+    warmup_epochs: float = 1.0
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 5e-4
+    l2: float = 0.0
+    clipnorm: float | None = None
+    augment: bool = True
+    cutout: int = 0
+    randaugment: bool = False
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    label_smoothing: float = 0.0
+    seed: int = 0
+    train_examples: int | None = None
+    validation_split: float = 0.0
+    data_dir: str | None = None
+    manual_dir: str | None = None
+    jit_compile: str = "auto"
+    distribution: str = "auto"
+    verbose: int = 1
