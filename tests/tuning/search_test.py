@@ -90,8 +90,9 @@ def test_finished_search_trains_nothing_and_shows_its_results(searched):
 
 def test_failed_trials_are_counted_with_the_first_error(searched):
     assert (
-        "1 of 3 trials failed; the first error: resumption.TrainingError: "
-        "This epsilon was to fail." in searched[-1].stderr
+        "1 of 3 trials failed; the first error: "
+        "training_config.TrainingError: This epsilon was to fail."
+        in searched[-1].stderr
     )
 
 
@@ -131,8 +132,8 @@ def best_config(folder, **changes):
 def train(config):
     keras.utils.set_random_seed(config.seed)
     data = training_data.load_data(config)
-    network, history, _ = training.train(config, data)
-    return data, network, history
+    network, progress = training.train(config, data)
+    return data, network, progress.history
 
 
 @pytest.mark.usefixtures("tiny_network")
@@ -179,9 +180,8 @@ def test_picture_and_hparams_are_left_and_no_weights(searched):
 def test_search_without_a_successful_trial_fails(tmp_path):
     result, calls = run_search(tmp_path / "run", FAIL="0,0.01,0.1")
     assert calls == [] and result.returncode == 1
-    assert (
-        "3 of 3 trials failed; the first error: resumption.Tr" in result.stderr
-    )
+    failed = "3 of 3 trials failed; the first error: training_config.Tr"
+    assert failed in result.stderr
     assert "no trial succeeded" in result.stderr.splitlines()[-1]
     assert not (tmp_path / "run" / "best.json").exists()
 

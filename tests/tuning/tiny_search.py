@@ -21,6 +21,7 @@ from absl.testing import flagsaver
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "tuning"))
 
 import search
+import training
 
 from amp_keras import models
 
@@ -70,7 +71,7 @@ def outcome(arguments):
 
 if __name__ == "__main__":
     models._BUILDERS["resnet20"] = tiny
-    search.training.train = observed(search.training.train)
+    training.train = observed(training.train)
     if "COMMANDS" in os.environ:
         commands = json.loads(os.environ["COMMANDS"])
         print(json.dumps([outcome(arguments) for arguments in commands]))
