@@ -153,11 +153,12 @@ def _report(directory, data, predictions, history, metrics):
     directory.write_page(metrics)
 
 
-def assist(config, checkpoints, devices):
+def assist(config, path, devices):
     """Trains as one of several processes, of which another one writes."""
     keras.utils.set_random_seed(config.seed)
-    reader = ReadOnlyCheckpoints(checkpoints)
-    train(config, load_data(config, devices), (), devices, checkpoints=reader)
+    checkpoints = ReadOnlyCheckpoints(path / "checkpoints")
+    data = load_data(config, devices)
+    train(config, data, (), devices, checkpoints=checkpoints)
 
 
 def main():

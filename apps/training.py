@@ -96,8 +96,11 @@ def _advice_on_memory(config):
 
 def _resume(resumption, model, config, data, devices):
     saved = resumption.load()
-    devices.check_equal(saved[1]["step"] if saved else 0)
+    step = saved[1]["step"] if saved else 0
+    devices.check_equal(step)
     if saved:
+        if devices.process_id == 0:
+            print(f"going on after step {step}")
         batches = training_batches(config, data, devices, start_step=0)
         resumption.restore(model, saved, next(batches.as_numpy_iterator()))
 

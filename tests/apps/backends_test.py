@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 import keras
 import numpy as np
@@ -62,6 +63,21 @@ def test_two_processes_equal_one(single, tmp_path):
     assert "process 1 of 2" in first and "process 2 of 2" in second
     assert "wrote" in first and "wrote" not in second
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert_same_run(run, single)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="processes of JAX")
+def test_two_killed_processes_go_on(single, tmp_path):
+    run = tmp_path / "run"
+    started = processes.start_two_processes(run, "--checkpoint_steps=1")
+    while not (run / "checkpoints" / "step-1.npz").exists():
+        assert all(process.poll() is None for process in started)
+        time.sleep(0.05)
+    for process in started:
+        process.kill()
+        process.communicate()
+    first, second = processes.run_two_processes(run, "--checkpoint_steps=1")
+    assert "going on after step" in first and "going on" not in second
     assert_same_run(run, single)
 
 

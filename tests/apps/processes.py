@@ -61,24 +61,30 @@ def finish(process):
     return output
 
 
-def run_two_processes(run):
-    """The first by flags, the second by the environment."""
+def start_two_processes(run, *arguments):
+    """Starts the first by flags, the second by the environment."""
     address = f"localhost:{_free_port()}"
-    processes = [
+    return [
         start(
+            *arguments,
             f"--output_dir={run}",
             f"--coordinator_address={address}",
             "--num_processes=2",
             "--process_id=0",
         ),
         start(
+            *arguments,
             f"--output_dir={run}",
             KERAS_DISTRIBUTION_JOB_ADDRESSES=address,
             KERAS_DISTRIBUTION_NUM_PROCESSES="2",
             KERAS_DISTRIBUTION_PROCESS_ID="1",
         ),
     ]
-    return [finish(process) for process in processes]
+
+
+def run_two_processes(run, *arguments):
+    """Returns what the two print."""
+    return [finish(p) for p in start_two_processes(run, *arguments)]
 
 
 def weights(run):

@@ -15,13 +15,11 @@ import pathlib
 import signal
 import sys
 
+import command_line
 import keras
-from absl.testing import flagsaver
-
-sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "tuning"))
-
-import search
 import training
+import training_config
+from absl.testing import flagsaver
 
 from amp_keras import models
 
@@ -42,7 +40,7 @@ def observed(train):
         if len(calls) == int(os.environ.get("KILL", 0)):
             os.kill(os.getpid(), signal.SIGKILL)
         if f"{config.epsilon:g}" in os.environ.get("FAIL", "").split(","):
-            raise search.TrainingError("This epsilon was to fail.")
+            raise training_config.TrainingError("This epsilon was to fail.")
         with open(os.environ["CALLS"], "a") as file:
             split = f"{config.validation_split:g}"
             file.write(f"{config.epsilon:g} {config.seed} {split}\n")
@@ -63,17 +61,21 @@ def outcome(arguments):
         contextlib.redirect_stderr(io.StringIO()) as errors,
     ):
         try:
-            search.command_line.run(search.main, search.ERRORS, argv)
+            command_line.run(search.main, search.ERRORS, argv)
         except SystemExit as exit:
             code = exit.code
     return code, errors.getvalue().splitlines()[-1]
 
 
 if __name__ == "__main__":
+    # Its flags are those of no other command in the same process.
+    sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "tuning"))
+    import search
+
     models._BUILDERS["resnet20"] = tiny
     training.train = observed(training.train)
     if "COMMANDS" in os.environ:
         commands = json.loads(os.environ["COMMANDS"])
         print(json.dumps([outcome(arguments) for arguments in commands]))
     else:
-        search.command_line.run(search.main, search.ERRORS)
+        command_line.run(search.main, search.ERRORS)
