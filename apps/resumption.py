@@ -149,7 +149,8 @@ class Resumption(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         history = self.progress.history
-        logs["learning_rate"] = self.model.optimizer.learning_rate
+        rate = self.model.optimizer.learning_rate
+        logs["learning_rate"] = float(keras.ops.convert_to_numpy(rate))
         logs["epsilon"] = self.model.epsilon
         for name, value in logs.items():
             history.setdefault(name, []).append(float(value))

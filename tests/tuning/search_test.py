@@ -33,6 +33,10 @@ TRIALS = [
 FINAL = [f"{epsilon} {seed} 0" for seed in (0, 1) for epsilon in (0.01, 0)]
 
 
+# With the folders that pytest has on its path.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
 def run_search(folder, *arguments, **environment):
     """Runs the command; returns the process and what it trained."""
     calls = folder.with_suffix(".calls")
@@ -44,7 +48,7 @@ def run_search(folder, *arguments, **environment):
             *(arguments or ARGUMENTS),
             f"--output_dir={folder}",
         ],
-        env={**os.environ, "CALLS": str(calls), **environment},
+        env={**ENVIRONMENT, "CALLS": str(calls), **environment},
         capture_output=True,
         text=True,
     )
@@ -239,7 +243,7 @@ def test_chief_and_two_workers_share_eight_trials(tmp_path):
     processes = [
         subprocess.Popen(
             [sys.executable, tiny_search.__file__, *arguments, *role],
-            env={**os.environ, "CALLS": str(calls)},
+            env={**ENVIRONMENT, "CALLS": str(calls)},
             stdout=subprocess.PIPE,
             text=True,
         )
