@@ -18,7 +18,7 @@ lint: .venv/installed-test
 	$(BIN)/ruff format --check .
 
 test-%: .venv/installed-test .venv/installed-%
-	KERAS_BACKEND=$* $(BIN)/python -m pytest
+	KERAS_BACKEND=$* $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -36,7 +36,8 @@ if BACKEND != "tensorflow":
 
 @pytest.fixture(autouse=True)
 def fresh_keras_state():
-    keras.utils.clear_session()
+    # A collection of garbage takes longer than most tests.
+    keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(0)
     yield
     keras.config.set_dtype_policy("float32")

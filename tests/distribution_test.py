@@ -25,7 +25,9 @@ def replicas():
     if BACKEND == "jax":
         devices = [f"cpu:{i}" for i in range(REPLICAS)]
         return keras.distribution.DataParallel(devices=devices).scope()
-    return networks.mirrored_strategy().scope()
+    from amp_keras.backend.tensorflow.distribution import Mirrored
+
+    return Mirrored().scope()
 
 
 def one_device():

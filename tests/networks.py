@@ -1,7 +1,5 @@
 """Small networks and data that the tests share."""
 
-import functools
-
 import keras
 import numpy as np
 from keras import layers
@@ -27,18 +25,6 @@ MODES = {
 DTYPES = ["float16", "bfloat16"] + (
     [] if keras.config.backend() == "jax" else ["float64"]
 )
-
-
-@functools.cache
-def mirrored_strategy():
-    """Two replicas with TensorFlow.
-
-    There is one for all tests: the collectives of a second one in the same
-    process would be taken for those of the first.
-    """
-    import tensorflow as tf
-
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
 def first_key(arguments):

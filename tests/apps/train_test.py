@@ -12,11 +12,9 @@ import command_line
 import filelock
 import gtsrb_archives
 import keras
-import networks
 import numpy as np
 import pytest
 import requests
-import tensorflow as tf
 import tensorflow_datasets as tfds
 import train
 from absl.testing import flagsaver
@@ -286,16 +284,6 @@ def test_default_folder_is_that_of_the_same_run_or_a_new_one(
     ]
 
 
-@pytest.fixture
-def two_devices(monkeypatch):
-    """The app's `MirroredStrategy` is that of all tests."""
-    strategy = networks.mirrored_strategy()
-    monkeypatch.setattr(
-        tf.distribute, "MirroredStrategy", lambda devices: strategy
-    )
-
-
-@pytest.mark.usefixtures("two_devices")
 def test_mirrored_devices_equal_one(tmp_path, monkeypatch):
     """Without batch normalization, which normalizes on each replica."""
 
@@ -322,7 +310,6 @@ def test_mirrored_devices_equal_one(tmp_path, monkeypatch):
     assert replicas == 2
 
 
-@pytest.mark.usefixtures("two_devices")
 def test_batch_that_the_devices_cannot_share_is_refused(tmp_path, failure):
     output = tmp_path / "run"
     message = failure(

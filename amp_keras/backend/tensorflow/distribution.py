@@ -1,5 +1,7 @@
 """Replicas of a model on the devices of one machine, with TensorFlow."""
 
+import functools
+
 import tensorflow as tf
 
 
@@ -9,7 +11,7 @@ class Mirrored:
     num_processes, process_id = 1, 0
 
     def __init__(self):
-        self._strategy = tf.distribute.MirroredStrategy(_devices())
+        self._strategy = _mirrored_strategy()
 
     @property
     def num_replicas(self):
@@ -29,6 +31,16 @@ def has_gpu():
 def num_devices():
     """Returns the number of GPUs, or 1: replicas on one CPU save no time."""
     return max(1, len(tf.config.list_logical_devices("GPU")))
+
+
+@functools.cache
+def _mirrored_strategy():
+    """There is one in a process.
+
+    The collectives of a second one would be taken for those of the first,
+    which fails as soon as the sizes of their models differ.
+    """
+    return tf.distribute.MirroredStrategy(_devices())
 
 
 def _devices():
