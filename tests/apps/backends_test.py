@@ -66,6 +66,7 @@ def test_two_processes_equal_one(single, tmp_path):
     assert_same_run(run, single)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "jax", reason="processes of JAX")
 def test_two_killed_processes_go_on(single, tmp_path):
     run = tmp_path / "run"
