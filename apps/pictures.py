@@ -53,6 +53,8 @@ def confusion(labels, predictions, class_names):
     )
     for text, count in zip(display.text_.flat, matrix.flat):
         text.set_visible(count > 0)
+        dark = display.im_.norm(count) > 0.5
+        text.set_color("white" if dark else "black")
     return figure
 
 
