@@ -4,6 +4,7 @@ A perturbation is a list of tensors, one for each trainable variable, or `None`
 for one that is not perturbed. Nothing here knows of a model or a backend.
 """
 
+import keras
 from keras import ops
 
 NORMS = ("global", "per_variable")
@@ -38,7 +39,7 @@ def project(perturbation, epsilon, norm="global"):
     """Projects the perturbation onto the L2 ball of radius `epsilon`.
 
     A perturbation inside the ball is returned as it is; one outside is scaled
-    down to the sphere. Norms are computed in float32.
+    down to the sphere. Norms are computed in the dtype of `wide_dtype`.
 
     Args:
         perturbation: List of tensors or `None`, one for each variable.
@@ -77,23 +78,33 @@ def clipped_share(ascended, epsilon, norm="global"):
         for ball in _balls(ascended, norm)
         if any(tensor is not None for tensor in ball)
     ]
-    return ops.mean(ops.cast(ops.stack(norms) > epsilon, "float32"))
+    return ops.mean(ops.cast(ops.greater(ops.stack(norms), epsilon), "float32"))
 
 
 def l2_norm(tensors):
-    """Returns the L2 norm over all tensors together, a float32 scalar.
+    """Returns the L2 norm over all tensors together, a scalar of `wide_dtype`.
 
     The largest magnitude is divided out before squaring, so that values from
     1e-20 to 1e20 neither vanish nor overflow. It is NaN or infinite if any
     value is.
     """
-    tensors = [ops.cast(t, "float32") for t in tensors if t is not None]
+    tensors = [t for t in tensors if t is not None]
     if not tensors:
         return ops.zeros(())
+    dtype = wide_dtype(*(t.dtype for t in tensors))
+    tensors = [ops.cast(t, dtype) for t in tensors]
     largest = ops.max(ops.stack([ops.max(ops.abs(t)) for t in tensors]))
     unit = ops.maximum(largest, _TINY)
     squares = [ops.sum(ops.square(t / unit)) for t in tensors]
     return unit * ops.sqrt(ops.sum(ops.stack(squares)))
+
+
+def wide_dtype(*dtypes):
+    """Returns the dtype for sums over tensors: at least float32.
+
+    It is float64 for float64 where Keras promotes to it, on TensorFlow.
+    """
+    return keras.backend.result_type(*dtypes, "float32")
 
 
 def _balls(perturbation, norm):
@@ -104,7 +115,8 @@ def _balls(perturbation, norm):
 
 
 def _project_onto_ball(tensors, epsilon):
-    shrinkage = ops.minimum(1.0, epsilon / ops.maximum(l2_norm(tensors), _TINY))
+    norm = ops.maximum(l2_norm(tensors), _TINY)
+    shrinkage = ops.minimum(1.0, ops.divide(epsilon, norm))
     return [
         t if t is None else t * ops.cast(shrinkage, t.dtype) for t in tensors
     ]

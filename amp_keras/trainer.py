@@ -10,6 +10,7 @@ from amp_keras.perturbation import ascend
 from amp_keras.perturbation import clipped_share
 from amp_keras.perturbation import l2_norm
 from amp_keras.perturbation import project
+from amp_keras.perturbation import wide_dtype
 
 PERTURBATION_METRICS = (
     "perturbed_loss",
@@ -81,7 +82,7 @@ class AMPTrainer:
         Weights that take their gradient for their new value are left out.
         """
         perturbation = [
-            ops.zeros(w.shape, _perturbation_dtype(w))
+            ops.zeros(w.shape, wide_dtype(w.dtype))
             if _matches(self.perturb, w) and not w.overwrite_with_gradient
             else None
             for w in self.trainable_weights
@@ -284,7 +285,3 @@ def _matches(perturb, variable):
     if callable(perturb):
         return perturb(variable)
     return re.search(perturb, variable.path) is not None
-
-
-def _perturbation_dtype(variable):
-    return keras.backend.result_type(variable.dtype, "float32")

@@ -66,8 +66,8 @@ MUTATIONS = [
     (
         "projection normalizes instead of clipping",
         BALL,
-        "ops.minimum(1.0, epsilon / ops.maximum(l2_norm(tensors), _TINY))",
-        "epsilon / ops.maximum(l2_norm(tensors), _TINY)",
+        "ops.minimum(1.0, ops.divide(epsilon, norm))",
+        "ops.divide(epsilon, norm)",
     ),
     (
         "ascent gradients not clipped",
@@ -167,8 +167,14 @@ MUTATIONS = [
     (
         "ascent in the dtype of the variables",
         STEP,
-        'keras.backend.result_type(variable.dtype, "float32")',
-        "variable.dtype",
+        "wide_dtype(w.dtype)",
+        "w.dtype",
+    ),
+    (
+        "norms of float64 in float32",
+        BALL,
+        'keras.backend.result_type(*dtypes, "float32")',
+        '"float32"',
     ),
     (
         "scales of float8 layers perturbed",

@@ -71,7 +71,7 @@ def test_project_reaches_the_sphere_at_any_scale(scale, norm):
 
 
 @pytest.mark.parametrize("dtype", networks.DTYPES)
-def test_project_computes_norms_in_float32_and_keeps_the_dtype(dtype):
+def test_project_computes_norms_in_at_least_float32_and_keeps_dtype(dtype):
     # In float16 the sum of squares, 1e6, would overflow.
     (result,) = project(arrays(np.full(100, 100.0), dtype=dtype), 10.0)
     assert keras.backend.standardize_dtype(result.dtype) == dtype
@@ -89,3 +89,11 @@ def test_l2_norm_shows_non_finite_values(bad):
 
 def test_l2_norm_is_that_of_all_tensors_together():
     assert float(l2_norm(arrays([3.0, 4.0], [[12.0]]))) == pytest.approx(13.0)
+
+
+@pytest.mark.skipif(
+    keras.config.backend() != "tensorflow",
+    reason="Keras promotes float64 to itself on TensorFlow only",
+)
+def test_l2_norm_of_float64_is_float64():
+    assert float(l2_norm(arrays([1.0 + 1e-12], dtype="float64"))) == 1.0 + 1e-12

@@ -53,7 +53,7 @@ def _project(perturbation, epsilon, norm):
     if norm == "global":
         norms = [np.linalg.norm(norms)] * len(norms)
     return [
-        p * np.float32(min(1.0, epsilon / n)) if n > 0 else p
+        (p * min(1.0, epsilon / n)).astype(p.dtype) if n > 0 else p
         for p, n in zip(perturbation, norms)
     ]
 
