@@ -34,8 +34,7 @@ class AMPTrainer:
     def _amp_step(self, data):
         """Algorithm 1 on one batch; returns the logs of the step."""
         x, y, sample_weight = batch = keras.utils.unpack_x_y_sample_weight(data)
-        state = self._snapshot_state()
-        loss, y_pred, gradients = self._clean_pass(batch)
+        loss, y_pred, gradients, state = self._clean_pass(batch)
         perturbation = self._zero_perturbation()
         for _ in range(self.inner_iters):
             ascent = self._ascent_gradients(gradients, perturbation)
@@ -241,12 +240,15 @@ class AMPTrainer:
         """Applies the gradients if the step is finite.
 
         Otherwise a loss-scaling optimizer is given NaN, which makes it skip
-        the step, and any other optimizer zeros.
+        the step, and any other optimizer zeros. A weight that takes its
+        gradient for its new value keeps the old one.
         """
         fill = float("nan") if self._skips_non_finite_steps() else 0.0
         gradients = [
-            g if g is None else ops.where(finite, g, ops.cast(fill, g.dtype))
-            for g in gradients
+            g
+            if g is None
+            else ops.where(finite, g, _without_effect(w, g, fill))
+            for w, g in zip(self.trainable_weights, gradients)
         ]
         self._apply_gradients(gradients)
 
@@ -285,3 +287,9 @@ def _matches(perturb, variable):
     if callable(perturb):
         return perturb(variable)
     return re.search(perturb, variable.path) is not None
+
+
+def _without_effect(variable, gradient, fill):
+    if variable.overwrite_with_gradient:
+        return variable.value
+    return ops.cast(fill, gradient.dtype)

@@ -26,6 +26,10 @@ class SingleDevice:
     def check_equal(self, step):
         """Raises if the processes do not go on from the same step."""
 
+    def of_first_process(self, number):
+        """Returns the number that process 0 gives; all processes call it."""
+        return number
+
 
 def join(coordinator_address=None, num_processes=None, process_id=None):
     """Joins the other processes of the run, if it has any.
@@ -72,25 +76,32 @@ def check_gpu():
         )
 
 
-def create(name):
+def create(name, several_processes=False):
     """Returns the devices to train on.
 
     Args:
         name: String, `"none"`; `"mirrored"`, the devices of this machine with
             TensorFlow; `"data_parallel"`, all devices of all processes with
             JAX; or `"auto"`, the one that uses all devices.
+        several_processes: Boolean, whether the run has several.
 
     Returns:
         An object with `num_replicas`, `num_processes`, `process_id`, a context
-        manager `scope()`, in which the model is made and trained, and
-        `check_equal()`, as `SingleDevice` has them.
+        manager `scope()`, in which the model is made and trained,
+        `check_equal()` and `of_first_process()`, as `SingleDevice` has them.
 
     Raises:
-        DistributionError: If the backend does not have it.
+        DistributionError: If the backend does not have it, or it has no place
+            for several processes.
     """
     if name == "auto":
-        name = _automatic()
+        name = "data_parallel" if several_processes else _automatic()
     if name == "none":
+        if several_processes:
+            raise DistributionError(
+                "--distribution must be auto or data_parallel for several "
+                "processes. Received: --distribution=none"
+            )
         return SingleDevice()
     _check_backend(f"--distribution={name}", _BACKEND_OF[name])
     if name == "mirrored":

@@ -154,7 +154,10 @@ def _report(directory, data, predictions, history, metrics):
 
 
 def assist(config, path, devices):
-    """Trains as one of several processes, of which another one writes."""
+    """Trains as one of several processes, of which the first one writes."""
+    if not devices.of_first_process(False):
+        print("process 1 has nothing to train; see what it prints")
+        return
     keras.utils.set_random_seed(config.seed)
     checkpoints = ReadOnlyCheckpoints(path / "checkpoints")
     data = load_data(config, devices)
@@ -172,10 +175,9 @@ def main():
     several = distribution.join(
         values.coordinator_address, values.num_processes, values.process_id
     )
-    name = "data_parallel" if several else config.distribution
     if values.require_gpu:
         distribution.check_gpu()
-    devices = distribution.create(name)
+    devices = distribution.create(config.distribution, several)
     _print_devices(devices)
     settings = dataclasses.asdict(config)
     path = values.output_dir or RunDirectory.first_free(
@@ -184,7 +186,7 @@ def main():
     if devices.process_id > 0:
         assist(config, pathlib.Path(path), devices)
         return
-    directory = RunDirectory(path, settings, values.overwrite)
+    directory = _open(path, settings, devices)
     try:
         metrics = directory.metrics or _run_until_interrupted(
             config, directory, devices
@@ -192,6 +194,17 @@ def main():
     finally:
         directory.close()
     _print_results(metrics, directory.path)
+
+
+def _open(path, settings, devices):
+    """Returns the run's folder; tells other processes if there is work left."""
+    trains = False
+    try:
+        directory = RunDirectory(path, settings, flags.FLAGS.overwrite)
+        trains = not directory.metrics
+    finally:
+        devices.of_first_process(trains)
+    return directory
 
 
 def _run_until_interrupted(config, directory, devices):

@@ -7,10 +7,10 @@ import sys
 NAMES = ("tensorflow", "jax", "torch")
 
 
-def lines(script, backend, **environment):
-    """Returns what `python SCRIPT measure` prints on a backend, by lines."""
+def lines(script, backend, *arguments, **environment):
+    """Returns the lines that `SCRIPT measure ...` prints on a backend."""
     output = subprocess.run(
-        [sys.executable, script, "measure"],
+        [sys.executable, script, "measure", *arguments],
         env={**os.environ, **environment, "KERAS_BACKEND": backend},
         stdout=subprocess.PIPE,
         check=True,

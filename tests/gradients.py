@@ -19,6 +19,16 @@ def loss_and_gradients(network, loss_fn):
     ]
 
 
+def state_variables(network):
+    """Includes the states of stateful layers, which Keras does not list."""
+    states = [
+        layer.states
+        for layer in network._flatten_layers()
+        if getattr(layer, "states", None) is not None
+    ]
+    return [*network.non_trainable_variables, *keras.tree.flatten(states)]
+
+
 def _tensorflow(network, loss_fn):
     import tensorflow as tf
 
@@ -54,6 +64,14 @@ def _jax(network, loss_fn):
 def _torch(network, loss_fn):
     import torch
 
-    loss = loss_fn()
     weights = [w.value for w in network.trainable_variables]
-    return loss, torch.autograd.grad(loss, weights, allow_unused=True)
+    substitution = zip(network.trainable_variables, weights)
+    # Differentiation needs the values that an assignment would overwrite.
+    with keras.StatelessScope(substitution, collect_losses=True) as scope:
+        loss = loss_fn()
+    gradients = torch.autograd.grad(loss, weights, allow_unused=True)
+    for variable in state_variables(network):
+        value = scope.get_current_value(variable)
+        if value is not None:
+            variable.assign(value)
+    return loss, gradients

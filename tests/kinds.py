@@ -281,11 +281,6 @@ KINDS = [
 ]
 
 
-# Its assignments of states break the graph of torch's gradients; JAX drops
-# them.
-NOT_TRAINED_BY_KERAS = {stateful_lstm: ("jax", "torch")}
-
-
 class BuildsLate(keras.Model):
     """Counts its calls, and claims to be built before its layers are."""
 

@@ -1,5 +1,6 @@
 """One step of `AMPModel` and of brute force, from the same start."""
 
+import gradients
 import keras
 import numpy as np
 import reference
@@ -24,8 +25,8 @@ class OneStep:
         self.sample_weight = np.linspace(
             0.5, 2.0, len(self.y[0]), dtype=self.y[0].dtype
         )
-        variables = network.trainable_variables
-        self.variables = [*variables, *reference.state_variables(network)]
+        weights, state = _weights_and_state(network)
+        self.variables, self.num_weights = [*weights, *state], len(weights)
         self.start = self._values()
 
     def by_brute_force(self, **arguments):
@@ -56,11 +57,18 @@ class OneStep:
         )
         return float(logs["loss"]), self._values()
 
+    def by_plain_sgd(self):
+        return self.by_brute_force(
+            epsilon=0.0, inner_lr=0.0, inner_iters=0, norm="global"
+        )
+
     def relative_difference(self, values, others):
-        """Between two changes of all variables, taken as one vector."""
-        change = _flat(values) - _flat(self.start)
-        difference = _flat(others) - _flat(values)
-        return float(np.linalg.norm(difference) / np.linalg.norm(change))
+        """Between two changes, the larger of those of weights and of state."""
+        weights, state = slice(self.num_weights), slice(self.num_weights, None)
+        return max(
+            _relative_difference(self.start[part], values[part], others[part])
+            for part in (weights, state)
+        )
 
     def _loss(self):
         """Keras' mean squared error with sample weights, and added losses."""
@@ -82,6 +90,17 @@ class OneStep:
             variable.assign(value)
 
 
+def _weights_and_state(network):
+    weights = network.trainable_variables
+    return weights, gradients.state_variables(network)
+
+
+def _relative_difference(start, values, others):
+    change = np.linalg.norm(_flat(values) - _flat(start))
+    difference = np.linalg.norm(_flat(others) - _flat(values))
+    return float(difference / change) if difference > 0.0 else 0.0
+
+
 def _forward(network, x):
     """The call that `fit` makes."""
     if network._call_has_training_arg:
@@ -100,4 +119,6 @@ def _tensors(structure):
 
 
 def _flat(arrays):
-    return np.concatenate([np.ravel(a).astype("float64") for a in arrays])
+    return np.concatenate(
+        [np.ravel(a).astype("float64") for a in [*arrays, []]]
+    )

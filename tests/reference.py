@@ -15,7 +15,10 @@ def amp_sgd_step(network, loss_fn, epsilon, inner_lr, inner_iters, norm, lr):
     Weights are moved by assignment, other variables put back, and the
     perturbation is computed in NumPy: nothing is shared with amp_keras.
     """
-    weights, state = network.trainable_variables, state_variables(network)
+    weights, state = (
+        network.trainable_variables,
+        gradients.state_variables(network),
+    )
     start = [w.numpy() for w in weights]
     others = [v.numpy() for v in state]
     loss, ascent = _one_draw_of_noise(network, loss_fn)
@@ -30,16 +33,6 @@ def amp_sgd_step(network, loss_fn, epsilon, inner_lr, inner_iters, norm, lr):
     _assign(weights, [s - lr * g for s, g in zip(start, ascent)])
     _assign(state, after_clean)
     return loss
-
-
-def state_variables(network):
-    """Includes the states of stateful layers, which Keras does not list."""
-    states = [
-        layer.states
-        for layer in network._flatten_layers()
-        if getattr(layer, "states", None) is not None
-    ]
-    return [*network.non_trainable_variables, *keras.tree.flatten(states)]
 
 
 def _one_draw_of_noise(network, loss_fn):

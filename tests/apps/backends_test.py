@@ -64,6 +64,27 @@ def test_two_processes_equal_one(single, tmp_path):
     assert "wrote" in first and "wrote" not in second
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     assert_same_run(run, single)
+    again, other = processes.run_two_processes(run)
+    assert again.splitlines()[2:] == first.splitlines()[2:]
+    assert "nothing to train" in other
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="processes of JAX")
+def test_second_process_ends_when_the_first_cannot_begin(single):
+    first, second = processes.start_two_processes(single, "--seed=1")
+    _, errors = first.communicate(timeout=100)
+    assert first.returncode == 2 and "--overwrite" in errors
+    assert "nothing to train" in processes.finish(second)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="processes of JAX")
+def test_several_processes_refuse_a_single_device(tmp_path):
+    run = tmp_path / "run"
+    for process in processes.start_two_processes(run, "--distribution=none"):
+        _, errors = process.communicate(timeout=100)
+        assert process.returncode == 2
+        assert "must be auto or data_parallel" in errors
+    assert not run.exists()
 
 
 @pytest.mark.slow

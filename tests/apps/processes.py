@@ -83,8 +83,13 @@ def start_two_processes(run, *arguments):
 
 
 def run_two_processes(run, *arguments):
-    """Returns what the two print."""
-    return [finish(p) for p in start_two_processes(run, *arguments)]
+    """Returns what the two print; none is left when one fails."""
+    started = start_two_processes(run, *arguments)
+    try:
+        return [finish(process) for process in started]
+    finally:
+        for process in started:
+            process.kill()
 
 
 def weights(run):

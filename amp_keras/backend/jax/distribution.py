@@ -42,6 +42,10 @@ class DataParallel:
                 f"Received: step={step} in process {self.process_id}"
             ) from error
 
+    def of_first_process(self, number):
+        """Returns the number that process 0 gives; all processes call it."""
+        return multihost_utils.broadcast_one_to_all(number).item()
+
 
 def has_gpu():
     return any(device.platform == "gpu" for device in jax.devices())

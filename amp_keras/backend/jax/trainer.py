@@ -18,6 +18,7 @@ class JAXTrainer(AMPTrainer):
 
     def train_step(self, state, data):
         self._check_synchronized()
+        self._check_stateless()
         if not self._perturbs():
             logs, state = super().train_step(state, data)
             return self._logs_without_perturbation(logs), state
@@ -38,12 +39,9 @@ class JAXTrainer(AMPTrainer):
             self.metrics_variables,
         )
 
-    def _snapshot_state(self):
-        _, *others = self._passed_variables()
-        return [(v, v.value) for v in itertools.chain(*others)]
-
     def _clean_pass(self, batch):
-        state = self._snapshot_state()
+        _, *others = self._passed_variables()
+        state = [(v, v.value) for v in itertools.chain(*others)]
 
         def scaled_loss(weights):
             with self._substituted(weights, state) as scope:
@@ -55,7 +53,7 @@ class JAXTrainer(AMPTrainer):
         gradients, (loss, y_pred, updated) = _gradients(scaled_loss, weights)
         for (variable, _), value in zip(state, updated):
             variable.assign(value)
-        return loss, y_pred, gradients
+        return loss, y_pred, gradients, state
 
     def _perturbed_pass(self, batch, state, perturbation):
         def scaled_loss(weights):
@@ -88,6 +86,20 @@ class JAXTrainer(AMPTrainer):
                 "replicas have one perturbation. For one on each replica use "
                 "`tf.distribute.MirroredStrategy`. "
                 "Received: synchronize_perturbation=False"
+            )
+
+    def _check_stateless(self):
+        stateful = [
+            layer.name
+            for layer in self._flatten_layers()
+            if isinstance(layer, keras.layers.RNN) and layer.stateful
+        ]
+        if stateful:
+            raise ValueError(
+                "On the JAX backend Keras forgets the states of stateful "
+                "layers after each batch. Train them on TensorFlow or "
+                f"PyTorch, or with `stateful=False`. Received: stateful layers "
+                f"{stateful}"
             )
 
 

@@ -30,15 +30,13 @@ class TensorFlowTrainer(AMPTrainer):
                 self(x)
             self._has_all_variables = True
 
-    def _snapshot_state(self):
-        return [(v, tf.convert_to_tensor(v)) for v in self._state_variables()]
-
     def _clean_pass(self, batch):
+        state = [(v, tf.convert_to_tensor(v)) for v in self._state_variables()]
         with tf.GradientTape() as tape:
             loss, y_pred = self._forward(*batch)
             scaled_loss = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, self.trainable_weights)
-        return loss, y_pred, _dense(gradients)
+        return loss, y_pred, _dense(gradients), state
 
     def _perturbed_pass(self, batch, state, perturbation):
         weights = self._perturbed_values(perturbation)

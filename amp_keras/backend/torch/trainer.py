@@ -16,16 +16,19 @@ class TorchTrainer(AMPTrainer):
             return self._logs_without_perturbation(logs)
         return self._amp_step(data)
 
-    def _snapshot_state(self):
-        """Also has torch's own generators, from which Dropout may draw."""
-        values = [(v, v.value.clone()) for v in self._state_variables()]
-        return values, torch.get_rng_state(), torch.cuda.get_rng_state_all()
-
     def _clean_pass(self, batch):
-        loss, y_pred = self._forward(*batch)
+        """Assigns state after differentiation, which may need its old value.
+
+        The state before has torch's own generators too, from which Dropout may
+        draw, and of the variables those that the pass changed.
+        """
+        noise = torch.get_rng_state(), torch.cuda.get_rng_state_all()
         weights = [w.value for w in self.trainable_weights]
-        scaled_loss = self.optimizer.scale_loss(loss)
-        return loss.detach(), y_pred, _gradients(scaled_loss, weights)
+        with self._substituted(weights, ()) as scope:
+            loss, y_pred = self._forward(*batch)
+        gradients = _gradients(self.optimizer.scale_loss(loss), weights)
+        changed = self._assign_state(scope)
+        return loss.detach(), y_pred, gradients, (changed, *noise)
 
     def _perturbed_pass(self, batch, state, perturbation):
         values, *noise = state
@@ -34,6 +37,16 @@ class TorchTrainer(AMPTrainer):
             loss, _ = self._forward(*batch)
         scaled_loss = self.optimizer.scale_loss(loss)
         return loss.detach(), _gradients(scaled_loss, weights)
+
+    def _assign_state(self, scope):
+        """Returns the variables that a scope changed, with their old values."""
+        changed = []
+        for variable in [*self._state_variables(), *self.metrics_variables]:
+            value = scope.get_current_value(variable)
+            if value is not None:
+                changed.append((variable, variable.value.clone()))
+                variable.assign(value)
+        return changed
 
     def _apply_gradients(self, gradients):
         with torch.no_grad():
