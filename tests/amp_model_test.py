@@ -90,6 +90,7 @@ def test_model_with_its_own_training_is_refused(cls, method):
         "perturb",
         "inner_clipnorm",
         "synchronize_perturbation",
+        "log_perturbation",
     ],
 )
 def test_arguments_cannot_be_changed_behind_a_compiled_step(name):
@@ -104,16 +105,21 @@ def test_amp_model_cannot_be_wrapped_again():
         amp_keras.AMPModel(model, epsilon=0.1)
 
 
+ARGUMENTS = {
+    "name": "amp",
+    "epsilon": 0.2,
+    "inner_lr": 0.5,
+    "inner_iters": 2,
+    "norm": "per_variable",
+    "perturb": "kernel",
+    "inner_clipnorm": 9.0,
+    "synchronize_perturbation": False,
+    "log_perturbation": True,
+}
+
+
 def trained(epochs=1):
-    model = amp_keras.AMPModel(
-        networks.plain_mlp(),
-        epsilon=0.2,
-        inner_lr=0.5,
-        inner_iters=2,
-        norm="per_variable",
-        inner_clipnorm=9.0,
-        name="amp",
-    )
+    model = amp_keras.AMPModel(networks.plain_mlp(), **ARGUMENTS)
     model.compile(
         keras.optimizers.SGD(0.1, momentum=0.9),
         networks.classifier_loss(),
@@ -134,16 +140,14 @@ def assert_same_weights(a, b):
 
 
 def arguments_of(model):
-    names = ("name", "epsilon", "inner_lr", "inner_iters", "norm")
-    names = (*names, "inner_clipnorm")
-    return [getattr(model, name) for name in names]
+    return {name: getattr(model, name) for name in ARGUMENTS}
 
 
 def test_config_round_trip():
     model = trained()
     copy = amp_keras.AMPModel.from_config(model.get_config())
-    assert arguments_of(copy) == arguments_of(model)
-    assert arguments_of(copy) == ["amp", 0.2, 0.5, 2, "per_variable", 9.0]
+    assert arguments_of(model) == ARGUMENTS
+    assert arguments_of(copy) == ARGUMENTS
     assert copy.model.get_config() == model.model.get_config()
 
 

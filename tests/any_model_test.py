@@ -170,6 +170,19 @@ def test_scales_of_float8_layers_are_not_perturbed():
     assert perturbed == ["kernel", "bias"]
 
 
+def test_scales_of_float8_layers_survive_a_step_that_is_not_finite():
+    network = keras.Sequential([keras.Input((16,)), layers.Dense(16)])
+    network.quantize("float8")
+    model = amp_keras.AMPModel(network, epsilon=0.5)
+    model.compile(keras.optimizers.SGD(0.1), loss="mse")
+    x, y = kinds.features(width=16), np.ones((kinds.BATCH, 16))
+    model.train_on_batch(x, y)
+    before = [w.numpy() for w in network.trainable_weights]
+    model.train_on_batch(x, np.nan * y)
+    for value, weight in zip(before, network.trainable_weights, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), value)
+
+
 class BypassesItsVariable(layers.Layer):
     """Reads the backend's variable, which nothing can be substituted for."""
 

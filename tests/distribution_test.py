@@ -71,11 +71,18 @@ def copies(variable):
     return [value.numpy() for value in variable.value.values]
 
 
-@pytest.mark.parametrize("inner_iters", [1, 2])
-@pytest.mark.parametrize("norm", ["global", "per_variable"])
-def test_replicas_equal_one_device(norm, inner_iters):
-    arguments = {"norm": norm, "inner_iters": inner_iters}
-    arguments["log_perturbation"] = True
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"norm": "global"},
+        {"norm": "per_variable"},
+        {"norm": "global", "inner_iters": 2, "inner_clipnorm": 0.2},
+        {"norm": "per_variable", "inner_iters": 2, "perturb": "kernel"},
+    ],
+    ids=str,
+)
+def test_replicas_equal_one_device(arguments):
+    arguments = {**arguments, "log_perturbation": True}
     one, expected = fit_under(one_device(), **arguments)
     several, history = fit_under(replicas(), **arguments)
     for name in expected:
@@ -97,6 +104,51 @@ def test_a_scaled_loss_makes_no_difference_to_replicas():
     one, _ = fit_under(one_device(), lambda: keras.optimizers.SGD(0.1))
     several, _ = fit_under(replicas(), scaled)
     for a, b in zip(one.get_weights(), several.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def scaling_sgd():
+    return keras.optimizers.LossScaleOptimizer(sgd())
+
+
+@pytest.mark.parametrize("optimizer", [sgd, scaling_sgd])
+@pytest.mark.parametrize(
+    "synchronize", [True] if BACKEND == "jax" else [True, False]
+)
+def test_step_that_breaks_on_one_replica_is_taken_on_none(
+    synchronize, optimizer
+):
+    x, y = networks.data()
+    x[-1] = np.nan
+    with replicas():
+        trained = network()
+        model = amp_keras.AMPModel(
+            trained, epsilon=0.3, synchronize_perturbation=synchronize
+        )
+        model.compile(optimizer(), networks.classifier_loss())
+        start = trained.get_weights()
+        model.fit(x, y, len(x), verbose=0)
+    for value, weight in zip(start, trained.weights, strict=True):
+        for copy in copies(weight):
+            np.testing.assert_array_equal(copy, value)
+
+
+def test_epsilon_that_changes_during_training_reaches_every_replica():
+    scheduler = amp_keras.callbacks.EpsilonScheduler
+    x, y = networks.data()
+
+    def fit(scope):
+        with scope:
+            trained = network()
+            model = amp_keras.AMPModel(trained, epsilon=0.1, inner_lr=2.0)
+            model.compile(sgd(), networks.classifier_loss())
+            schedule = scheduler(lambda epoch: [0.1, 0.5][epoch])
+            model.fit(
+                x, y, 16, 2, shuffle=False, verbose=0, callbacks=[schedule]
+            )
+        return trained.get_weights()
+
+    for a, b in zip(fit(one_device()), fit(replicas()), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 

@@ -19,6 +19,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).parents[1]
 TESTS = (
+    "tests/perturbation_test.py",
     "tests/train_step_test.py",
     "tests/parity_test.py",
     "tests/plain_fit_test.py",
@@ -155,8 +156,28 @@ MUTATIONS = [
     (
         "non-finite steps applied",
         STEP,
-        "ops.where(finite, g, ops.cast(fill, g.dtype))",
+        "ops.where(finite, g, _without_effect(w, g, fill))",
         "g",
+    ),
+    (
+        "scales of float8 layers zeroed in a step that is not finite",
+        STEP,
+        "if variable.overwrite_with_gradient:",
+        "if False:",
+    ),
+    (
+        "replicas not asked whether theirs is finite",
+        "amp_keras/backend/tensorflow/trainer.py",
+        '_sum_over_replicas([ops.cast(broken, "float32")])',
+        '[ops.cast(broken, "float32")]',
+    ),
+    (
+        "perturbation logged by a pass of its own",
+        STEP,
+        "            clean_gradients = gradients\n",
+        "            clean_gradients = gradients\n"
+        "            if self.log_perturbation:\n"
+        "                self._perturbed_pass(batch, state, perturbation)\n",
     ),
     (
         "last gradient not checked",
@@ -258,10 +279,16 @@ MUTATIONS = [
         "",
     ),
     (
-        "state not copied before the clean pass (torch)",
+        "state not copied before the clean pass changes it (torch)",
         TORCH,
-        "v.value.clone()",
-        "v.value",
+        "variable.value.clone()",
+        "variable.value",
+    ),
+    (
+        "state of the clean pass dropped (torch)",
+        TORCH,
+        "                variable.assign(value)\n",
+        "",
     ),
     (
         "unseeded noise drawn anew (torch)",

@@ -2,6 +2,7 @@
 
 import hypothesis
 import keras
+import networks
 import numpy as np
 import pytest
 from hypothesis import strategies
@@ -9,10 +10,11 @@ from hypothesis import strategies
 from amp_keras.perturbation import ascend
 from amp_keras.perturbation import clipped_share
 from amp_keras.perturbation import project
+from amp_keras.perturbation import wide_dtype
 
 SHAPES = ((), (1,), (3,), (2, 3))
 # Of gradients; perturbations have at least float32.
-DTYPES = ("float32", "float16", "bfloat16")
+DTYPES = ("float32", *networks.DTYPES)
 NORMS = pytest.mark.parametrize("norm", ["global", "per_variable"])
 
 
@@ -39,12 +41,12 @@ settings = hypothesis.settings(max_examples=60, deadline=None)
 
 
 def zeros(tensors):
-    return [keras.ops.zeros(t.shape, "float32") for t in tensors]
+    return [keras.ops.zeros(t.shape, wide_dtype(t.dtype)) for t in tensors]
 
 
 def flat(tensors):
     """The float64 values of all tensors."""
-    tensors = [keras.ops.cast(t, "float32") for t in tensors]
+    tensors = [keras.ops.cast(t, wide_dtype(t.dtype)) for t in tensors]
     arrays = [keras.ops.convert_to_numpy(t) for t in tensors]
     return np.concatenate([np.ravel(a).astype("float64") for a in arrays])
 

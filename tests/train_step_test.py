@@ -226,3 +226,33 @@ def test_gradients_of_the_ascent_are_clipped_to_inner_clipnorm():
     model.train_on_batch(np.zeros((5, 2)), np.zeros((5, 2)))
     result = [float(network.first), float(network.second)]
     np.testing.assert_allclose(result, [3.0 - 0.315, 4.0 - 0.42], rtol=1e-6)
+
+
+class CountsItsCalls(keras.layers.Dense):
+    calls = 0
+
+    def call(self, inputs, training=None):
+        self.calls += 1
+        return super().call(inputs, training=training)
+
+
+@pytest.mark.parametrize("log_perturbation", [False, True])
+@pytest.mark.parametrize("inner_iters", [0, 1, 3])
+def test_step_makes_one_pass_and_one_for_each_ascent(
+    inner_iters, log_perturbation
+):
+    x, y = networks.data()
+    layer = CountsItsCalls(networks.CLASSES)
+    model = amp_keras.AMPModel(
+        keras.Sequential([keras.Input((networks.FEATURES,)), layer]),
+        epsilon=0.1,
+        inner_iters=inner_iters,
+        log_perturbation=log_perturbation,
+    )
+    model.compile(
+        keras.optimizers.SGD(0.1), networks.classifier_loss(), run_eagerly=True
+    )
+    model.train_on_batch(x, y)
+    before = layer.calls
+    model.train_on_batch(x, y)
+    assert layer.calls - before == inner_iters + 1
