@@ -204,6 +204,28 @@ def test_variable_that_cannot_be_perturbed_is_named():
         model.train_on_batch(kinds.features(), np.zeros((kinds.BATCH, 2)))
 
 
+@pytest.mark.skipif(BACKEND != "torch", reason="wraps a module of torch")
+def test_torch_module_trains_if_it_is_left_out_of_the_perturbation():
+    """Its buffers change once a step, in the clean pass."""
+    import torch
+
+    norm = torch.nn.BatchNorm1d(8)
+    network = keras.Sequential(
+        [
+            keras.Input((8,)),
+            layers.TorchModuleWrapper(norm),
+            layers.Dense(2, name="dense"),
+        ]
+    )
+    network(kinds.features())
+    model = amp_keras.AMPModel(network, epsilon=0.1, perturb="dense")
+    model.compile(keras.optimizers.SGD(0.1), loss="mse")
+    before = norm.weight.detach().clone(), int(norm.num_batches_tracked)
+    model.train_on_batch(kinds.features(), np.zeros((kinds.BATCH, 2)))
+    assert not torch.equal(norm.weight, before[0])
+    assert int(norm.num_batches_tracked) == before[1] + 1
+
+
 def test_variable_that_its_layer_assigns_is_named():
     network = keras.Sequential(
         [keras.Input((8,)), layers.SpectralNormalization(layers.Dense(2))]

@@ -285,6 +285,12 @@ MUTATIONS = [
         "variable.value",
     ),
     (
+        "buffers of torch modules changed in every pass (torch)",
+        TORCH,
+        "                buffer.copy_(value)\n",
+        "                pass\n",
+    ),
+    (
         "state of the clean pass dropped (torch)",
         TORCH,
         "                variable.assign(value)\n",

@@ -2,6 +2,7 @@
 
 import contextlib
 
+import keras
 import torch
 
 from amp_keras.trainer import AMPTrainer
@@ -33,10 +34,28 @@ class TorchTrainer(AMPTrainer):
     def _perturbed_pass(self, batch, state, perturbation):
         values, *noise = state
         weights = self._perturbed_values(perturbation)
-        with _noise_from(*noise), self._substituted(weights, values):
-            loss, _ = self._forward(*batch)
-        scaled_loss = self.optimizer.scale_loss(loss)
-        return loss.detach(), _gradients(scaled_loss, weights)
+        with self._buffers_restored(), _noise_from(*noise):
+            with self._substituted(weights, values):
+                loss, _ = self._forward(*batch)
+            scaled_loss = self.optimizer.scale_loss(loss)
+            gradients = _gradients(scaled_loss, weights)
+        return loss.detach(), gradients
+
+    @contextlib.contextmanager
+    def _buffers_restored(self):
+        """A scope after which wrapped torch modules have the same buffers."""
+        buffers = [
+            buffer
+            for layer in self._flatten_layers()
+            if isinstance(layer, keras.layers.TorchModuleWrapper)
+            for buffer in layer.module.buffers()
+        ]
+        values = [buffer.clone() for buffer in buffers]
+        try:
+            yield
+        finally:
+            for buffer, value in zip(buffers, values):
+                buffer.copy_(value)
 
     def _assign_state(self, scope):
         """Returns the variables that a scope changed, with their old values."""
