@@ -45,11 +45,15 @@ class OneStep:
         )
         return loss, self._values()
 
-    def by_amp_model(self, **arguments):
+    def by_amp_model(self, run_eagerly=False, **arguments):
         """As `by_brute_force`, by `train_on_batch` of an `AMPModel`."""
         self._go_back()
         model = amp_keras.AMPModel(self.network, **arguments)
-        model.compile(keras.optimizers.SGD(LEARNING_RATE), loss="mse")
+        model.compile(
+            keras.optimizers.SGD(LEARNING_RATE),
+            loss="mse",
+            run_eagerly=run_eagerly,
+        )
         targets = self.y if len(self.y) > 1 else self.y[0]
         keras.utils.set_random_seed(reference.SEED)
         logs = model.train_on_batch(
