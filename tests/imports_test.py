@@ -32,7 +32,7 @@ ALLOWED = {
         "amp_keras.trainer",
     },
     "amp_keras/backend/jax": {"keras", "jax", "amp_keras.trainer"},
-    "amp_keras/backend/torch": {"torch", "amp_keras.trainer"},
+    "amp_keras/backend/torch": {"keras", "torch", "amp_keras.trainer"},
     "amp_keras/models": {"keras"},
     "amp_keras/evaluation": {"keras", "numpy"},
     "amp_keras/tuner": {
