@@ -156,7 +156,7 @@ def _report(directory, data, predictions, history, metrics):
 def assist(config, path, devices):
     """Trains as one of several processes, of which the first one writes."""
     if not devices.of_first_process(False):
-        print("process 1 has nothing to train; see what it prints")
+        print("there is nothing to train; process 1 says why")
         return
     keras.utils.set_random_seed(config.seed)
     checkpoints = ReadOnlyCheckpoints(path / "checkpoints")

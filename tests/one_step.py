@@ -25,8 +25,9 @@ class OneStep:
         self.sample_weight = np.linspace(
             0.5, 2.0, len(self.y[0]), dtype=self.y[0].dtype
         )
-        weights, state = _weights_and_state(network)
-        self.variables, self.num_weights = [*weights, *state], len(weights)
+        weights = network.trainable_variables
+        self.num_weights = len(weights)
+        self.variables = [*weights, *gradients.state_variables(network)]
         self.start = self._values()
 
     def by_brute_force(self, **arguments):
@@ -92,11 +93,6 @@ class OneStep:
     def _go_back(self):
         for variable, value in zip(self.variables, self.start):
             variable.assign(value)
-
-
-def _weights_and_state(network):
-    weights = network.trainable_variables
-    return weights, gradients.state_variables(network)
 
 
 def _relative_difference(start, values, others):

@@ -15,10 +15,8 @@ def amp_sgd_step(network, loss_fn, epsilon, inner_lr, inner_iters, norm, lr):
     Weights are moved by assignment, other variables put back, and the
     perturbation is computed in NumPy: nothing is shared with amp_keras.
     """
-    weights, state = (
-        network.trainable_variables,
-        gradients.state_variables(network),
-    )
+    weights = network.trainable_variables
+    state = gradients.state_variables(network)
     start = [w.numpy() for w in weights]
     others = [v.numpy() for v in state]
     loss, ascent = _one_draw_of_noise(network, loss_fn)
