@@ -24,13 +24,14 @@ if BACKEND == "tensorflow":
 collect_ignore = []
 if BACKEND != "tensorflow":
     collect_ignore = [
-        "apps/compare_test.py",
-        "apps/train_test.py",
+        "cli/compare_test.py",
+        "cli/train_test.py",
         "datasets",
         "evaluation",
         "models",
         "mutations_test.py",
-        "tuning",
+        "cli/search_test.py",
+        "search",
     ]
 
 

@@ -11,8 +11,6 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 FRAMEWORKS = {"tensorflow", "jax", "torch"}
 
-APPS = {path.stem for path in (ROOT / "apps").glob("*.py")}
-
 # For each part, the modules it may import besides its own and the standard
 # library; a name allows what lies below it.
 ALLOWED = {
@@ -51,32 +49,48 @@ ALLOWED = {
         "tensorflow",
         "tensorflow_datasets",
     },
-    "apps": {
-        "absl",
-        "amp_keras",
+    "amp_keras/experiments": {
+        "amp_keras.AMPModel",
+        "amp_keras.__version__",
+        "amp_keras.backend.jax.distribution",
+        "amp_keras.backend.tensorflow.distribution",
+        "amp_keras.datasets",
+        "amp_keras.evaluation",
+        "amp_keras.models",
+        "amp_keras.optimizers",
         "filelock",
         "keras",
         "matplotlib",
         "numpy",
         "sklearn",
     },
-    "tuning": {
-        "absl",
-        "amp_keras",
+    "amp_keras/search": {
+        "amp_keras.experiments",
+        "amp_keras.perturbation",
+        "amp_keras.tuner",
         "keras",
         "keras_tuner",
         "matplotlib",
         "numpy",
         "tensorboard",
-        *APPS,
     },
+    "amp_keras/cli": {
+        "absl",
+        "amp_keras.datasets",
+        "amp_keras.experiments",
+        "amp_keras.models",
+        "amp_keras.perturbation",
+        "amp_keras.search",
+        "keras",
+    },
+    "apps": {"amp_keras.cli"},
+    "tuning": {"amp_keras.cli"},
     "benchmarks": {
         "absl",
         "amp_keras",
         "keras",
         "matplotlib",
         "numpy",
-        "training",
     },
 }
 

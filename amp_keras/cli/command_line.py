@@ -1,0 +1,117 @@
+"""What the commands have in common: flags, and ending with one clear line."""
+
+import difflib
+import math
+import pathlib
+import sys
+
+from absl import app
+from absl import flags
+from absl import logging
+
+# What shells and argparse use for a command line that cannot be carried out.
+EXIT_CODE = 2
+
+
+class _Name(flags.ArgumentParser):
+    def __init__(self, names):
+        self.names = names
+        self.syntactic_help = f"one of {', '.join(names)}"
+
+    def parse(self, argument):
+        if argument in self.names:
+            return argument
+        near = difflib.get_close_matches(argument, self.names, n=1, cutoff=0.5)
+        advice = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"must be {self.syntactic_help}{advice}")
+
+
+class _Boolean(flags.BooleanParser):
+    def parse(self, argument):
+        try:
+            return super().parse(argument)
+        except (TypeError, ValueError) as error:
+            raise ValueError("must be true or false") from error
+
+
+class _Integer(flags.IntegerParser):
+    def convert(self, argument):
+        try:
+            return super().convert(argument)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"must be {self.syntactic_help}") from error
+
+
+class _Float(flags.FloatParser):
+    def __init__(self, lower_bound=None, upper_bound=None):
+        super().__init__(lower_bound, upper_bound)
+        if self.syntactic_help.startswith("number"):
+            self.syntactic_help = f"a {self.syntactic_help}"
+
+    def convert(self, argument):
+        try:
+            value = super().convert(argument)
+        except (TypeError, ValueError):
+            value = math.nan
+        if not math.isfinite(value):
+            raise ValueError(f"must be {self.syntactic_help}")
+        return value
+
+
+def define_name(name, default, names, help):
+    """Defines a flag that takes one of `names`."""
+    flags.DEFINE(_Name(names), name, default, help)
+
+
+def define_bool(name, default, help):
+    """Defines a flag that takes true or false."""
+    flag = flags.BooleanFlag(name, default, help)
+    flag.parser = _Boolean()
+    flags.DEFINE_flag(flag)
+
+
+def define_integer(name, default, help, lower_bound=None, upper_bound=None):
+    """Defines a flag that takes an integer within the bounds."""
+    flags.DEFINE(_Integer(lower_bound, upper_bound), name, default, help)
+
+
+def define_float(name, default, help, lower_bound=None, upper_bound=None):
+    """Defines a flag that takes a finite number within the bounds."""
+    flags.DEFINE(_Float(lower_bound, upper_bound), name, default, help)
+
+
+def run(main, errors, argv=None):
+    """Parses the flags, calls `main()` and exits.
+
+    Args:
+        main: A function without arguments.
+        errors: Tuple of exception classes. One of them, like a bad flag, ends
+            the command with one line on stderr and exit code 2.
+        argv: List of strings, the command line. Defaults to `None`:
+            `sys.argv`.
+    """
+
+    def guarded(argv):
+        if argv[1:]:
+            fail(f"takes flags only. Received: {' '.join(argv[1:])}")
+        logging.set_verbosity(logging.ERROR)
+        try:
+            main()
+        except errors as error:
+            fail(error)
+
+    app.run(guarded, argv, flags_parser=_parse)
+
+
+def fail(message):
+    """Ends the command with one line on stderr and exit code 2."""
+    command = pathlib.Path(sys.argv[0]).name
+    print(f"{command}: {' '.join(str(message).split())}", file=sys.stderr)
+    sys.exit(EXIT_CODE)
+
+
+def _parse(argv):
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        fail(error)

@@ -1,0 +1,235 @@
+"""The flags of what trains: one for each field of `TrainingConfig`."""
+
+import dataclasses
+import re
+
+from absl import flags
+
+from amp_keras import datasets
+from amp_keras import models
+from amp_keras.cli import command_line
+from amp_keras.cli import config_file
+from amp_keras.experiments import distribution
+from amp_keras.experiments.config import TrainingConfig
+from amp_keras.experiments.default_epsilon import default_epsilon
+from amp_keras.perturbation import NORMS
+
+_DEFAULT = TrainingConfig()
+
+command_line.define_name(
+    "recipe",
+    None,
+    config_file.RECIPES,
+    "A set of values for these flags: paper is the protocol of the paper, fast "
+    "what is done by default. --config and flags on the command line take "
+    "precedence.",
+)
+flags.DEFINE_string(
+    "config",
+    None,
+    "JSON file of values for these flags, such as the best.json of a search. "
+    "Flags on the command line take precedence.",
+)
+
+command_line.define_name(
+    "dataset", _DEFAULT.dataset, datasets.NAMES, "The dataset."
+)
+command_line.define_name("model", _DEFAULT.model, models.NAMES, "The network.")
+command_line.define_float(
+    "epsilon",
+    _DEFAULT.epsilon,
+    "Radius of the ball of perturbations; 0 trains without perturbation. The "
+    "default depends on --model and --norm and is printed.",
+    lower_bound=0,
+)
+command_line.define_float(
+    "inner_lr", _DEFAULT.inner_lr, "Step size of the ascent.", lower_bound=0
+)
+command_line.define_integer(
+    "inner_iters", _DEFAULT.inner_iters, "Ascent steps.", lower_bound=0
+)
+command_line.define_name(
+    "norm",
+    _DEFAULT.norm,
+    NORMS,
+    "One ball over all variables, as in the paper, or one for each variable, "
+    "as in the authors' code.",
+)
+flags.DEFINE_string(
+    "perturb",
+    _DEFAULT.perturb,
+    "Regular expression: perturb only the variables in whose path it is found, "
+    "such as kernel. Default: all.",
+)
+command_line.define_bool(
+    "log_perturbation",
+    _DEFAULT.log_perturbation,
+    "Report the loss at the perturbed weights and the perturbation's size.",
+)
+command_line.define_integer("epochs", _DEFAULT.epochs, "Epochs.", lower_bound=1)
+command_line.define_integer(
+    "batch_size", _DEFAULT.batch_size, "Examples per step.", lower_bound=1
+)
+command_line.define_float(
+    "learning_rate",
+    _DEFAULT.learning_rate,
+    "Highest learning rate; it then decays to zero along a cosine.",
+    lower_bound=0,
+)
+flags.DEFINE_string(
+    "milestones",
+    _DEFAULT.milestones,
+    "Epochs, such as 100,150, at whose end the learning rate is divided by 10, "
+    "instead of the cosine.",
+)
+command_line.define_float(
+    "warmup_epochs",
+    _DEFAULT.warmup_epochs,
+    "Epochs of linear warm-up of the learning rate.",
+    lower_bound=0,
+)
+command_line.define_float(
+    "momentum", _DEFAULT.momentum, "Momentum of SGD.", 0, upper_bound=1
+)
+command_line.define_bool("nesterov", _DEFAULT.nesterov, "Nesterov momentum.")
+command_line.define_float(
+    "weight_decay",
+    _DEFAULT.weight_decay,
+    "Decoupled weight decay of kernels, as a factor of the learning rate.",
+    lower_bound=0,
+)
+command_line.define_float(
+    "l2",
+    _DEFAULT.l2,
+    "L2 regularization of all variables, through the momentum, as in torch.",
+    lower_bound=0,
+)
+command_line.define_float(
+    "clipnorm",
+    _DEFAULT.clipnorm,
+    "Global L2 norm to which the gradients of every pass are clipped.",
+    lower_bound=1e-9,
+)
+command_line.define_bool(
+    "augment",
+    _DEFAULT.augment,
+    "Crop (and mirror, where the dataset allows it) training images at random.",
+)
+command_line.define_integer(
+    "cutout",
+    _DEFAULT.cutout,
+    "Side in pixels of a black square in each training image, such as 16 for "
+    "cifar10, 8 for cifar100 and 20 for svhn; 0 for none.",
+    lower_bound=0,
+)
+command_line.define_bool(
+    "randaugment",
+    _DEFAULT.randaugment,
+    "Apply two random operations to each training image.",
+)
+command_line.define_float(
+    "mixup",
+    _DEFAULT.mixup,
+    "Alpha of MixUp; 0 for none. It excludes --cutmix.",
+    lower_bound=0,
+)
+command_line.define_float(
+    "cutmix",
+    _DEFAULT.cutmix,
+    "Alpha of CutMix; 0 for none. It excludes --mixup.",
+    lower_bound=0,
+)
+command_line.define_float(
+    "label_smoothing",
+    _DEFAULT.label_smoothing,
+    "Share of each training label that is spread over all classes.",
+    lower_bound=0,
+    upper_bound=0.99,
+)
+command_line.define_integer(
+    "seed",
+    _DEFAULT.seed,
+    "Seed of initialization, shuffle, augmentation and validation split.",
+    lower_bound=0,
+    upper_bound=2**31 - 1,
+)
+command_line.define_integer(
+    "train_examples",
+    _DEFAULT.train_examples,
+    "Train on a random subset of this many examples.",
+    lower_bound=1,
+)
+command_line.define_float(
+    "validation_split",
+    _DEFAULT.validation_split,
+    "Share of the training data held out for validation (by track for gtsrb).",
+    lower_bound=0,
+    upper_bound=0.9,
+)
+flags.DEFINE_string(
+    "data_dir",
+    _DEFAULT.data_dir,
+    "Folder of prepared TFDS datasets. Default: ~/tensorflow_datasets.",
+)
+flags.DEFINE_string(
+    "manual_dir",
+    _DEFAULT.manual_dir,
+    "Folder with the archives of gtsrb, read instead of downloading them. "
+    "Default: DATA_DIR/downloads/manual.",
+)
+command_line.define_name(
+    "jit_compile",
+    _DEFAULT.jit_compile,
+    ("auto", "true", "false"),
+    "Compile the training step with XLA; auto does so on a GPU.",
+)
+command_line.define_name(
+    "distribution",
+    _DEFAULT.distribution,
+    distribution.NAMES,
+    "Devices to train on: none for one; mirrored for those of this machine, "
+    "with TensorFlow; data_parallel for those of all processes, with JAX; auto "
+    "for all there are.",
+)
+command_line.define_integer(
+    "verbose", _DEFAULT.verbose, "0: silent, 1: bar, 2: line an epoch.", 0, 2
+)
+
+
+@flags.validator("perturb", message="must be a regular expression")
+def _is_regular_expression(pattern):
+    try:
+        re.compile(pattern or "")
+    except re.error:
+        return False
+    return True
+
+
+@flags.validator("milestones", message="must be increasing epochs, as 100,150")
+def _are_increasing(milestones):
+    if milestones is None:
+        return True
+    epochs = milestones.split(",")
+    if not all(epoch.isdecimal() for epoch in epochs):
+        return False
+    numbers = [0, *map(int, epochs)]
+    return all(a < b for a, b in zip(numbers, numbers[1:]))
+
+
+def config_from_flags():
+    """Returns what the command line describes.
+
+    Returns:
+        A tuple: a `TrainingConfig` with `epsilon` set, and where epsilon comes
+        from, a string.
+
+    Raises:
+        ConfigError: If the file of `--config` cannot be used.
+    """
+    names = [field.name for field in dataclasses.fields(TrainingConfig)]
+    config_file.set_defaults(flags.FLAGS.recipe, flags.FLAGS.config, names)
+    config = TrainingConfig(**{name: flags.FLAGS[name].value for name in names})
+    origin = "given"
+    if config.epsilon is None:
+        config.epsilon, origin = default_epsilon(config.model, config.norm)
+    return config, origin

@@ -1,0 +1,50 @@
+"""Measures of a trained network."""
+
+import keras
+import numpy as np
+
+from amp_keras import datasets
+from amp_keras.evaluation import expected_calibration_error
+from amp_keras.experiments.config import TrainingError
+from amp_keras.experiments.resumption import DIVERGED_ADVICE
+
+
+def evaluate(network, split, batch_size):
+    """Measures a network on a split.
+
+    Returns:
+        A dict: `accuracy`; `loss`, the mean negative log-likelihood; and
+        `ece`, the expected calibration error over 15 bins.
+
+    Raises:
+        TrainingError: If the network's outputs are not finite.
+    """
+    return measures(split, predict(network, split, batch_size))
+
+
+def predict(network, split, batch_size):
+    """Returns log-probabilities, a float64 array `(examples, classes)`.
+
+    Raises:
+        TrainingError: If the network's outputs are not finite.
+    """
+    batches = datasets.evaluation_batches(split, batch_size)
+    logits = network.predict(batches, verbose=0).astype("float64")
+    if not np.all(np.isfinite(logits)):
+        raise TrainingError(
+            f"The trained network's outputs are not finite. {DIVERGED_ADVICE}"
+        )
+    return np.asarray(keras.ops.log_softmax(logits))
+
+
+def measures(split, log_probabilities):
+    """Measures predictions, as `evaluate` does."""
+    of_truth = log_probabilities[np.arange(len(split)), split.labels]
+    predictions = log_probabilities.argmax(-1)
+    return {
+        "accuracy": float(np.mean(predictions == split.labels)),
+        "loss": float(-np.mean(of_truth)),
+        "ece": expected_calibration_error(
+            split.labels, np.exp(log_probabilities)
+        ),
+    }

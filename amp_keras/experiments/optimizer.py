@@ -1,0 +1,52 @@
+"""The optimizer of a run and its learning rate over time."""
+
+import keras
+
+from amp_keras.experiments.config import TrainingError
+from amp_keras.optimizers import L2SGD
+
+
+def build_optimizer(config, steps_per_epoch):
+    """SGD with momentum and the configuration's schedule.
+
+    `weight_decay` is decoupled (`w -= learning_rate * weight_decay * w`) and
+    leaves out biases and batch normalization. `l2` is part of the gradient of
+    all variables, as in torch's SGD.
+    """
+    optimizer = L2SGD if config.l2 else keras.optimizers.SGD
+    optimizer = optimizer(
+        _schedule(config, steps_per_epoch),
+        momentum=config.momentum,
+        nesterov=config.nesterov,
+        weight_decay=config.weight_decay or None,
+        global_clipnorm=config.clipnorm,
+        **({"l2": config.l2} if config.l2 else {}),
+    )
+    if config.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def _schedule(config, steps_per_epoch):
+    """Steps at the milestones, or a linear warm-up and a cosine to zero."""
+    if config.milestones:
+        if config.warmup_epochs:
+            raise TrainingError(
+                "--warmup_epochs must be 0 with --milestones. "
+                f"Received: --warmup_epochs={config.warmup_epochs:g}"
+            )
+        milestones = [int(epoch) for epoch in config.milestones.split(",")]
+        # The rate of a boundary is that before it.
+        return keras.optimizers.schedules.PiecewiseConstantDecay(
+            [epoch * steps_per_epoch - 1 for epoch in milestones],
+            [config.learning_rate * 0.1**i for i in range(len(milestones) + 1)],
+        )
+    total_steps = config.epochs * steps_per_epoch
+    warmup_steps = int(config.warmup_epochs * steps_per_epoch)
+    warmup_steps = min(warmup_steps, total_steps - 1)
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup_steps else config.learning_rate,
+        decay_steps=total_steps - warmup_steps,
+        warmup_target=config.learning_rate if warmup_steps else None,
+        warmup_steps=warmup_steps,
+    )

@@ -1,0 +1,74 @@
+"""The folder that a run leaves behind."""
+
+import csv
+import io
+
+from amp_keras.experiments import atomic_file
+from amp_keras.experiments import report
+from amp_keras.experiments.checkpoints import Checkpoints
+from amp_keras.experiments.output_directory import OutputDirectory
+
+_METRICS = "metrics.json"
+
+
+class RunDirectory(OutputDirectory):
+    """Writes the files of a run."""
+
+    free = ("data_dir", "manual_dir", "verbose")
+    written = (
+        _METRICS,
+        "README.md",
+        "checkpoints",
+        "confusion.png",
+        "curves.png",
+        "history.csv",
+        "mistakes.png",
+        "model.keras",
+        "tensorboard",
+    )
+
+    @property
+    def checkpoints(self):
+        return Checkpoints(self.path / "checkpoints")
+
+    @property
+    def tensorboard(self):
+        return self.path / "tensorboard"
+
+    @property
+    def metrics(self):
+        """The measures of a run that has finished, or `None`."""
+        return self._read_json(_METRICS)
+
+    def write_history(self, history):
+        """Writes `history.csv`: a line for each epoch."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["epoch", *history])
+        rows = zip(*history.values(), strict=True)
+        writer.writerows([epoch, *row] for epoch, row in enumerate(rows))
+        atomic_file.write_text(self.path / "history.csv", text.getvalue())
+
+    def write_model(self, network):
+        """Writes `model.keras`, the plain network, and returns its path."""
+        path = self.path / "model.keras"
+        with atomic_file.replacing(path) as new:
+            network.save(new)
+        return path
+
+    def write_picture(self, name, figure):
+        """Writes a matplotlib figure as `NAME.png`."""
+        figure.suptitle(self.path.name)
+        with atomic_file.replacing(self.path / f"{name}.png") as new:
+            figure.savefig(new, dpi=110)
+
+    def write_page(self, metrics):
+        """Writes `README.md`, what a person would want to know of the run."""
+        config = self._read_json("config.json")
+        text = report.page(self.path.name, config, metrics)
+        atomic_file.write_text(self.path / "README.md", text)
+
+    def finish(self, metrics):
+        """Writes `metrics.json`, which says that the run has finished."""
+        self._write_json(_METRICS, metrics)
+        self.checkpoints.remove()

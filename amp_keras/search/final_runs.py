@@ -1,0 +1,74 @@
+"""The end of a search: the only time that the test set is looked at."""
+
+import dataclasses
+import statistics
+
+import keras
+
+from amp_keras.experiments import evaluation
+from amp_keras.experiments import input_pipeline
+from amp_keras.experiments import training
+
+_MEASURES = ("accuracy", "loss", "ece")
+
+
+def run(directory, configs, seeds, devices):
+    """Trains on all training data and measures on the test set.
+
+    What `directory` holds already is not done again.
+
+    Args:
+        directory: The `SearchDirectory`.
+        configs: Dict of `TrainingConfig`s: `"chosen"` and `"baseline"`, or the
+            latter alone.
+        seeds: Ints.
+        devices: What `distribution.create` returned.
+
+    Returns:
+        List of dicts, the rows of `final.csv`.
+    """
+    for seed in seeds:
+        for role, config in configs.items():
+            done = {(r["role"], int(r["seed"])) for r in directory.read_final()}
+            if (role, seed) not in done:
+                config = dataclasses.replace(config, seed=seed)
+                print(f"training {role}, seed {seed}", flush=True)
+                directory.append_final(_row(role, config, devices))
+    return directory.read_final()
+
+
+def summary(rows):
+    """Returns lines about the rows of `final.csv`."""
+    lines = []
+    for role in dict.fromkeys(row["role"] for row in rows):
+        own = [row for row in rows if row["role"] == role]
+        measures = ", ".join(
+            f"{name} {_mean(own, f'test_{name}'):.4f}" for name in _MEASURES
+        )
+        plural = "s" if len(own) > 1 else ""
+        lines.append(
+            f"test set, {role} (epsilon={float(own[0]['epsilon']):g}, "
+            f"{len(own)} seed{plural}): {measures}"
+        )
+    return lines
+
+
+def _mean(rows, name):
+    return statistics.mean(float(row[name]) for row in rows)
+
+
+def _row(role, config, devices):
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(config.seed)
+    data = input_pipeline.load_data(config, devices)
+    network, progress = training.train(config, data, devices=devices)
+    measures = evaluation.evaluate(network, data.test, config.batch_size)
+    return {
+        "role": role,
+        "seed": config.seed,
+        "epsilon": config.epsilon,
+        **{f"test_{name}": measures[name] for name in _MEASURES},
+        "train_loss": progress.history["loss"][-1],
+        "train_accuracy": progress.history["accuracy"][-1],
+        "seconds": round(progress.seconds, 1),
+    }

@@ -1,0 +1,94 @@
+"""The oracle of a search: what chooses the next trial."""
+
+import sys
+
+import keras_tuner
+
+from amp_keras import tuner
+from amp_keras.search.error import SearchError
+from amp_keras.tuner.oracles import combinations
+
+_DIRECTIONS = {"val_loss": "min", "val_accuracy": "max"}
+
+
+class _Reporting:
+    """Tells a `SearchProgress` of each trial, wherever it runs."""
+
+    progress = None
+
+    def create_trial(self, tuner_id):
+        trial = super().create_trial(tuner_id)
+        if trial.status == "RUNNING":
+            self.progress.begin(self, trial)
+        return trial
+
+    def end_trial(self, trial):
+        super().end_trial(trial)
+        self.progress.end(self, self.trials[trial.trial_id])
+
+
+class _Random(_Reporting, tuner.RandomOracle):
+    pass
+
+
+class _Bayesian(_Reporting, tuner.BayesianOracle):
+    pass
+
+
+class _Hyperband(_Reporting, tuner.HyperbandOracle):
+    pass
+
+
+class _Grid(_Reporting, tuner.GridOracle):
+    pass
+
+
+_ORACLES = {
+    "random": _Random,
+    "bayesian": _Bayesian,
+    "hyperband": _Hyperband,
+    "grid": _Grid,
+}
+
+
+def create(options, config, progress):
+    """Returns the oracle that the options ask for.
+
+    Args:
+        options: `SearchOptions`.
+        config: `TrainingConfig` of the baseline.
+        progress: `SearchProgress`.
+    """
+    objective = keras_tuner.Objective(
+        options.objective, _DIRECTIONS[options.objective]
+    )
+    # keras-tuner takes a seed of 0 for none.
+    arguments = {"objective": objective, "seed": config.seed + 1}
+    if options.tuner == "hyperband":
+        arguments["max_epochs"] = config.epochs
+    else:
+        arguments["max_trials"] = options.max_trials
+    oracle = _ORACLES[options.tuner](**arguments)
+    oracle.progress = progress
+    oracle.verbose = 0  # Of keras-tuner's own display.
+    return oracle
+
+
+def num_trials(oracle):
+    """Returns how many trials an oracle makes, once it knows its space.
+
+    Raises:
+        SearchError: If the trials allowed do not cover the grid.
+    """
+    if isinstance(oracle, _Hyperband):
+        return oracle.num_trials()
+    if not isinstance(oracle, _Grid):
+        return oracle.max_trials
+    size = sum(1 for _ in combinations(oracle.get_space().space))
+    if size > (oracle.max_trials or sys.maxsize):
+        raise SearchError(
+            f"--max_trials must be at least {size}, the size of the grid; or "
+            "take --tuner=random or fewer --epsilons. "
+            f"Received: --max_trials={oracle.max_trials}"
+        )
+    return size

@@ -1,0 +1,87 @@
+"""What a search tries, and what a set of hyperparameters means for a run."""
+
+import dataclasses
+
+import numpy as np
+
+from amp_keras import perturbation
+from amp_keras import tuner
+from amp_keras.experiments import training
+
+OF_AMP = ("inner_lr", "inner_iters", "norm")
+OF_OPTIMIZER = ("learning_rate", "weight_decay")
+OTHERS = (*OF_AMP, *OF_OPTIMIZER)
+
+# The run's own value is added to these, and comes first.
+_VALUES = {
+    "inner_lr": (0.1, 0.3, 1.0, 3.0, 10.0),
+    "inner_iters": (1, 2, 3),
+    "norm": perturbation.NORMS,
+    "learning_rate": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+    "weight_decay": (1e-4, 2e-4, 5e-4, 1e-3, 2e-3),
+}
+_GRID = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+_PER_VARIABLE = 0.1
+
+
+class SearchSpace:
+    """The hyperparameters of a search.
+
+    Args:
+        options: `SearchOptions`.
+        config: `TrainingConfig` of the baseline, which gives what is not
+            searched.
+        data: `ImageData`, for the shape of the network.
+
+    Attributes:
+        baseline: The `config`.
+        hyper_model: The `AMPHyperModel` of the network, with the learning rate
+            and the weight decay among its hyperparameters if searched.
+    """
+
+    def __init__(self, options, config, data):
+        self.baseline = config
+        self._searched = [n for n in OF_OPTIMIZER if n in options.search]
+        norms = self._candidates("norm", options)
+        self.hyper_model = tuner.AMPHyperModel(
+            lambda hp: training.build_network(self.config(hp), data),
+            epsilon=options.epsilons or _epsilons(options, norms),
+            inner_lr=self._candidates("inner_lr", options),
+            inner_iters=self._candidates("inner_iters", options),
+            norm=norms,
+            compile=lambda model: model.compile("sgd", "mse"),
+        )
+
+    def config(self, hp):
+        """Returns the `TrainingConfig` of a set of hyperparameters."""
+        epochs = hp.values.get("tuner/epochs", self.baseline.epochs)
+        return dataclasses.replace(
+            self.baseline,
+            epochs=epochs,
+            **self.hyper_model.arguments(hp),
+            **{name: self._choose(hp, name) for name in self._searched},
+        )
+
+    def _candidates(self, name, options):
+        own = getattr(self.baseline, name)
+        if name not in options.search:
+            return [own]
+        return [own, *(value for value in _VALUES[name] if value != own)]
+
+    def _choose(self, hp, name):
+        own = getattr(self.baseline, name)
+        return hp.Choice(name, sorted({own, *_VALUES[name]}), default=own)
+
+
+def _epsilons(options, norms):
+    """The values of each norm, or `None` for those of `AMPHyperModel`."""
+    if options.tuner != "grid":
+        return None
+    values = _GRID
+    if options.max_trials and options.search == ("epsilon",):
+        values = np.geomspace(_GRID[0], _GRID[-1], options.max_trials - 1)
+    scale = {"global": 1.0, "per_variable": _PER_VARIABLE}
+    return {
+        norm: [float(f"{scale[norm] * value:.2g}") for value in values]
+        for norm in norms
+    }

@@ -1,0 +1,112 @@
+"""Runs the trials of a search with the training function of the apps."""
+
+import contextlib
+import dataclasses
+import functools
+import io
+import os
+import statistics
+import sys
+import time
+
+import keras
+import keras_tuner
+from tensorboard.plugins.hparams import api as hparams
+
+from amp_keras.experiments import input_pipeline
+from amp_keras.experiments import training
+
+MEASURES = ("val_loss", "val_accuracy", "loss", "accuracy")
+
+
+class SearchTuner(keras_tuner.Tuner):
+    """Trains each trial once for each seed, and keeps its last epoch.
+
+    The last epoch and not the best one: it is what training with the same
+    configuration gives, whereas the best epoch is chosen with hindsight.
+    Execution i of every trial has the seed `config.seed + i`, and so the same
+    initial weights, batches and validation split. No weights are kept. With
+    hyperband a trial that goes on is trained from its beginning, since the
+    decay of the learning rate depends on the number of epochs.
+
+    Args:
+        oracle: A keras-tuner oracle.
+        space: The `SearchSpace`.
+        directory: The `SearchDirectory`.
+        executions_per_trial: Int, the number of seeds.
+        devices: What `distribution.create` returned.
+    """
+
+    def __init__(self, oracle, space, directory, executions_per_trial, devices):
+        self._space = space
+        self._search_directory = directory
+        self._devices = devices
+        self._load = functools.lru_cache(self._load_data)
+        with _quiet():
+            super().__init__(
+                oracle,
+                space.hyper_model,
+                directory=str(directory.path),
+                project_name="keras_tuner",
+                executions_per_trial=executions_per_trial,
+            )
+
+    def run_trial(self, trial):
+        start = time.monotonic()
+        config = self._space.config(trial.hyperparameters)
+        runs = {}
+        for execution in range(self.executions_per_trial):
+            once = dataclasses.replace(config, seed=config.seed + execution)
+            runs[once.seed] = self._train(once, trial, execution)
+        return {**_summary(runs), "seconds": time.monotonic() - start}
+
+    def on_trial_end(self, trial):
+        if "KERASTUNER_ORACLE_IP" in os.environ:
+            print(f"{self.tuner_id} ran trial {trial.trial_id}", flush=True)
+        # keras-tuner swallows the error, and does not send it to the chief.
+        if trial.message:
+            error = trial.message.strip().splitlines()[-1]
+            self._search_directory.write_error(trial.trial_id, trial.message)
+            print(f"trial {trial.trial_id} failed: {error}", file=sys.stderr)
+        super().on_trial_end(trial)
+
+    def _train(self, config, trial, execution):
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(config.seed)
+        data = self._load(config.seed)
+        log_dir = self._search_directory.path / "tensorboard"
+        log_dir = str(log_dir / trial.trial_id / f"seed{config.seed}")
+        callbacks = [
+            keras.callbacks.TensorBoard(log_dir, write_graph=False),
+            hparams.KerasCallback(
+                log_dir,
+                trial.hyperparameters.values,
+                trial_id=f"{trial.trial_id}-seed{config.seed}",
+            ),
+        ]
+        _, progress = training.train(config, data, callbacks, self._devices)
+        return {name: progress.history[name][-1] for name in MEASURES}
+
+    def _load_data(self, seed):
+        config = dataclasses.replace(self._space.baseline, seed=seed)
+        return input_pipeline.load_data(config, self._devices)
+
+
+def _summary(runs):
+    """Means over seeds, and the values of each; keras-tuner keeps floats."""
+    means = {
+        name: statistics.mean(run[name] for run in runs.values())
+        for name in MEASURES
+    }
+    single = {
+        f"{name}_seed{seed}": run[name]
+        for seed, run in runs.items()
+        for name in ("val_loss", "val_accuracy")
+    }
+    return {**means, **single}
+
+
+@contextlib.contextmanager
+def _quiet():
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield

@@ -1,0 +1,43 @@
+import json
+
+import pytest
+
+from amp_keras.cli import compare
+
+RUN = {
+    "dataset": "digits",
+    "model": "resnet20",
+    "norm": "global",
+    "epsilon": 0.02,
+    "inner_iters": 1,
+    "seed": 0,
+    "epochs": 30,
+    "test_accuracy": 0.98333,
+    "test_loss": 0.0429,
+    "test_ece": 0.0111,
+    "seconds": 49.6,
+}
+
+
+def write_run(folder, **changes):
+    folder.mkdir()
+    (folder / "metrics.json").write_text(json.dumps({**RUN, **changes}))
+    return folder
+
+
+def test_each_finished_run_has_a_row(tmp_path):
+    amp = write_run(tmp_path / "amp")
+    erm = write_run(tmp_path / "erm", epsilon=0.0, test_loss=0.0523)
+    (tmp_path / "unfinished").mkdir()
+    table = compare.compare([amp, tmp_path / "unfinished", erm]).splitlines()
+    assert len(table) == 4
+    row = "digits | resnet20 | global | 0.02 | 1 | 0 | 30 | 0.9833 | 0.0429"
+    assert table[2] == f"| {row} | 0.0111 | 49.6 |"
+    assert "| 0 | 1 | 0 | 30 | 0.9833 | 0.0523 |" in table[3]
+
+
+def test_no_finished_run_says_so(tmp_path, capsys):
+    with pytest.raises(SystemExit) as exit:
+        compare.main(["compare.py", str(tmp_path / "nothing")])
+    assert exit.value.code == 2
+    assert "no finished run" in capsys.readouterr().err

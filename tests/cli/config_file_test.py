@@ -1,0 +1,76 @@
+"""`--config=FILE`: its values are the defaults of the flags of training."""
+
+import json
+
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+
+from amp_keras.cli import training_flags
+from amp_keras.cli.config_file import ConfigError
+
+
+@pytest.fixture
+def config_from(tmp_path):
+    """Returns the configuration of a file's content and other flags."""
+
+    def config(content, *arguments):
+        file = tmp_path / "best.json"
+        file.write_text(content if isinstance(content, str) else "")
+        if not isinstance(content, str):
+            file.write_text(json.dumps(content))
+        with flagsaver.flagsaver():
+            flags.FLAGS(["train.py", f"--config={file}", *arguments])
+            return training_flags.config_from_flags()[0]
+
+    return config
+
+
+def test_values_of_the_file_are_taken(config_from):
+    config = config_from(
+        {"epsilon": 0.25, "epochs": 3, "augment": False, "perturb": None}
+    )
+    assert (config.epsilon, config.epochs) == (0.25, 3)
+    assert config.augment is False and config.perturb is None
+    assert config.model == "resnet20"
+
+
+def test_flags_of_the_command_line_take_precedence(config_from):
+    config = config_from({"epsilon": 1, "epochs": 3}, "--epochs=30")
+    assert (config.epsilon, config.epochs) == (1.0, 30)
+
+
+def test_a_file_does_not_outlive_its_run(config_from):
+    config_from({"epochs": 3})
+    assert config_from({}).epochs == 30
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ({"epsilo": 1}, "did you mean epsilon? Received: epsilo"),
+        ({"foo": 1}, "flags of training; dataset, model, epsilon"),
+        ({"epsilon": -1}, "--epsilon=-1: -1.0 is not a non-negative number"),
+        ({"epsilon": "1"}, 'epsilon must be a number. Received: "1"'),
+        ({"epochs": 1.5}, "epochs must be an integer. Received: 1.5"),
+        ({"epochs": True}, "epochs must be an integer. Received: true"),
+        ({"seed": None}, "seed must be an integer. Received: null"),
+        ({"augment": 1}, "augment must be true or false. Received: 1"),
+        ({"model": "resnet21"}, "must be one of resnet20, resnet32"),
+        ({"perturb": "("}, "must be a regular expression"),
+        ([1], "must be a JSON file that holds an object"),
+        ("{", "must be a JSON file. Received"),
+    ],
+)
+def test_what_the_flags_do_not_take_is_refused(content, message, config_from):
+    with pytest.raises(ConfigError) as error:
+        config_from(content)
+    assert message in str(error.value)
+    assert "best.json" in str(error.value)
+
+
+def test_file_that_is_not_there_is_named(tmp_path):
+    with flagsaver.flagsaver():
+        flags.FLAGS(["train.py", f"--config={tmp_path / 'none.json'}"])
+        with pytest.raises(ConfigError, match="none.json"):
+            training_flags.config_from_flags()

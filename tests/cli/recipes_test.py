@@ -1,0 +1,99 @@
+"""`--recipe`: values for the flags that a person can read."""
+
+import json
+
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+
+from amp_keras.cli import config_file
+from amp_keras.cli.training_flags import config_from_flags
+from amp_keras.experiments.config import TrainingConfig
+from amp_keras.experiments.optimizer import build_optimizer
+from amp_keras.optimizers import L2SGD
+
+
+def config(*arguments):
+    with flagsaver.flagsaver():
+        flags.FLAGS(["train.py", *arguments])
+        return config_from_flags()[0]
+
+
+def test_paper_is_the_protocol_of_the_paper():
+    paper = config("--recipe=paper", "--model=preactresnet18")
+    assert paper == TrainingConfig(
+        model="preactresnet18",
+        epochs=200,
+        batch_size=50,
+        learning_rate=0.1,
+        milestones="100,150",
+        warmup_epochs=0,
+        momentum=0.9,
+        nesterov=True,
+        weight_decay=0,
+        l2=1e-4,
+        clipnorm=50,
+        norm="per_variable",
+        epsilon=0.5,
+        inner_lr=1,
+        inner_iters=1,
+    )
+
+
+def test_paper_optimizer_divides_its_rate_at_the_milestones():
+    optimizer = build_optimizer(config("--recipe=paper"), steps_per_epoch=7)
+    assert isinstance(optimizer, L2SGD)
+    assert (optimizer.l2, optimizer.global_clipnorm) == (1e-4, 50)
+    assert (optimizer.momentum, optimizer.nesterov) == (0.9, True)
+    rates = {}
+    for epoch in (0, 99, 100, 149, 150, 199):
+        for step in (0, 6):
+            rate = float(optimizer._learning_rate(7 * epoch + step))
+            rates.setdefault(round(rate, 6), []).append(epoch)
+    assert rates == {
+        0.1: [0, 0, 99, 99],
+        0.01: [100, 100, 149, 149],
+        0.001: [150, 150, 199, 199],
+    }
+
+
+def test_fast_is_what_is_done_by_default():
+    assert config("--recipe=fast") == config()
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        ((), 0.5),
+        (("--epsilon=0.3",), 0.3),
+        (("--config=FILE",), 0.2),
+        (("--config=FILE", "--epsilon=0.3"), 0.3),
+    ],
+)
+def test_flag_counts_more_than_file_and_file_more_than_recipe(
+    arguments, expected, tmp_path
+):
+    file = tmp_path / "values.json"
+    file.write_text(json.dumps({"epsilon": 0.2}))
+    arguments = [a.replace("FILE", str(file)) for a in arguments]
+    chosen = config("--recipe=paper", *arguments)
+    assert (chosen.epsilon, chosen.batch_size) == (expected, 50)
+
+
+def test_recipe_has_values_by_network(tmp_path, monkeypatch):
+    recipe = {
+        "flags": {"epsilon": 0.5, "epochs": 7},
+        "by_model": {"resnet32": {"epsilon": 0.1}},
+    }
+    (tmp_path / "paper.json").write_text(json.dumps(recipe))
+    monkeypatch.setattr(config_file, "_FOLDER", tmp_path)
+    file = tmp_path / "values.json"
+    file.write_text(json.dumps({"model": "resnet32"}))
+    for arguments, expected in (
+        (["--model=resnet20"], 0.5),
+        (["--model=resnet32"], 0.1),
+        ([f"--config={file}"], 0.1),
+        ([f"--config={file}", "--model=resnet20"], 0.5),
+    ):
+        chosen = config("--recipe=paper", *arguments)
+        assert (chosen.epsilon, chosen.epochs) == (expected, 7)

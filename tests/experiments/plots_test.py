@@ -1,0 +1,51 @@
+"""What the pictures of a run show, read off the figures."""
+
+import numpy as np
+
+from amp_keras.datasets import Split
+from amp_keras.experiments import plots
+
+NAMES = ("zero", "one", "two")
+
+
+def test_confusion_counts_true_classes_by_row():
+    figure = plots.confusion([0, 0, 1, 2, 2], [0, 1, 1, 2, 0], NAMES)
+    (axes,) = figure.axes
+    counts = axes.images[0].get_array()
+    np.testing.assert_array_equal(counts, [[1, 1, 0], [0, 1, 0], [1, 0, 1]])
+    assert [t.get_text() for t in axes.get_yticklabels()] == list(NAMES)
+    assert axes.get_ylabel() == "True label"
+    shown = [t.get_text() for t in axes.texts if t.get_visible()]
+    assert shown == ["1"] * 5
+
+
+def test_worst_mistakes_are_sorted_and_only_mistakes():
+    images = np.arange(4, dtype="uint8").reshape(4, 1, 1, 1) + 1
+    images = np.tile(images, (1, 2, 2, 1))
+    split = Split(images, np.array([0, 1, 2, 0]))
+    probabilities = np.array(
+        [[0.2, 0.7, 0.1], [0.1, 0.8, 0.1], [0.9, 0.05, 0.05], [0.6, 0.3, 0.1]]
+    )
+    figure = plots.worst_mistakes(split, np.log(probabilities), NAMES)
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert titles == ["two (5.0%)\nas zero", "zero (20.0%)\nas one"]
+    assert not any(axes.axison for axes in figure.axes)
+
+
+def test_curves_mark_the_epoch_that_is_kept():
+    history = {
+        "loss": [2.0, 1.0, 0.5],
+        "val_loss": [2.0, 1.5, 1.8],
+        "accuracy": [0.1, 0.5, 0.9],
+        "val_accuracy": [0.1, 0.6, 0.5],
+    }
+    metrics = {"test_loss": 1.6, "test_accuracy": 0.55, "epoch": 2}
+    loss, accuracy = plots.curves(history, metrics).axes
+    lines = {line.get_label(): line for line in loss.lines}
+    np.testing.assert_array_equal(lines["training"].get_xdata(), [1, 2, 3])
+    np.testing.assert_array_equal(
+        lines["validation"].get_ydata(), history["val_loss"]
+    )
+    assert list(lines["test"].get_ydata()) == [1.6, 1.6]
+    assert list(lines["kept"].get_xdata()) == [2, 2]
+    assert list(accuracy.lines[-1].get_xdata()) == [2, 2]

@@ -1,0 +1,262 @@
+"""A run that stops anywhere and goes on ends as if it had never stopped."""
+
+import errno
+
+import keras
+import numpy as np
+import pytest
+import soak
+
+from amp_keras import models
+from amp_keras.experiments import checkpoints as checkpoints_module
+from amp_keras.experiments import distribution
+from amp_keras.experiments import input_pipeline
+from amp_keras.experiments import training
+from amp_keras.experiments.checkpoints import CheckpointError
+from amp_keras.experiments.checkpoints import Checkpoints
+from amp_keras.experiments.config import TrainingConfig
+from amp_keras.experiments.resumption import Interrupted
+
+STEPS_PER_EPOCH, EPOCHS = 3, 2
+CONFIG = TrainingConfig(
+    epsilon=0.1,
+    epochs=EPOCHS,
+    batch_size=16,
+    train_examples=16 * STEPS_PER_EPOCH,
+    validation_split=0.1,
+    cutout=2,
+    mixup=0.3,
+    label_smoothing=0.1,
+    log_perturbation=True,
+    verbose=0,
+)
+# torch draws dropout from a generator of its own, which nothing here saves.
+DROPOUT = 0.0 if keras.config.backend() == "torch" else 0.3
+
+
+def noisy(input_shape, num_classes):
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            keras.layers.Conv2D(4, 3, strides=2),
+            keras.layers.BatchNormalization(),
+            keras.layers.ReLU(),
+            keras.layers.Flatten(),
+            keras.layers.Dropout(DROPOUT),
+            keras.layers.Dense(num_classes),
+        ]
+    )
+
+
+@pytest.fixture(autouse=True)
+def noisy_network(monkeypatch):
+    monkeypatch.setitem(models._BUILDERS, "resnet20", noisy)
+
+
+class PowerFailure(Exception):
+    """What a test raises where a process would be killed."""
+
+
+class FailsAt(keras.callbacks.Callback):
+    """Ends everything after the batch or the epoch of a step."""
+
+    def __init__(self, step, after_epoch):
+        super().__init__()
+        self.step, self.after_epoch = step, after_epoch
+
+    def on_train_begin(self, logs=None):
+        self.done = int(self.model.optimizer.iterations.numpy())
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.done += 1
+        if self.done == self.step and not self.after_epoch:
+            raise PowerFailure
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.done == self.step:
+            raise PowerFailure
+
+
+def train(callbacks=(), devices=None, **keeping):
+    keras.utils.set_random_seed(CONFIG.seed)
+    data = input_pipeline.load_data(CONFIG)
+    network, progress = training.train(
+        CONFIG, data, callbacks, devices, **keeping
+    )
+    assert progress.step == STEPS_PER_EPOCH * EPOCHS
+    return network.get_weights(), progress
+
+
+@pytest.fixture(scope="module")
+def left_alone():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(models._BUILDERS, "resnet20", noisy)
+        return train()
+
+
+def assert_same(run, other):
+    weights, progress = run
+    other_weights, other_progress = other
+    assert progress.history == other_progress.history
+    assert progress.best_epoch == other_progress.best_epoch
+    for a, b in zip(weights, other_weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def assert_same_but_for_rounding(run, other):
+    losses = [progress.history["loss"] for _, progress in (run, other)]
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+    for a, b in zip(run[0], other[0], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "step, after_epoch",
+    [(1, False), (3, False), (3, True), (5, False), (6, True)],
+)
+def test_killed_run_ends_as_if_left_alone(
+    step, after_epoch, left_alone, tmp_path
+):
+    """With checkpoints at steps 2, 3, 4 and 6: lost is what came after."""
+    keeping = {"checkpoints": Checkpoints(tmp_path / "c"), "every_steps": 2}
+    with pytest.raises(PowerFailure):
+        train([FailsAt(step, after_epoch)], **keeping)
+    assert_same(train(**keeping), left_alone)
+
+
+@pytest.mark.skipif(
+    keras.config.backend() == "torch", reason="trains on one device"
+)
+def test_killed_run_on_two_devices_ends_as_if_left_alone(tmp_path):
+    names = {"tensorflow": "mirrored", "jax": "data_parallel"}
+    devices = distribution.create(names[keras.config.backend()])
+    assert devices.num_replicas == 2
+    keeping = {"checkpoints": Checkpoints(tmp_path / "c"), "every_steps": 2}
+    with pytest.raises(PowerFailure):
+        train([FailsAt(5, False)], devices, **keeping)
+    resumed, left_alone = train((), devices, **keeping), train((), devices)
+    if keras.config.backend() == "jax":
+        assert_same(resumed, left_alone)
+    else:
+        # A replica of TensorFlow has batch statistics of its own, of which the
+        # mean is saved.
+        assert_same_but_for_rounding(resumed, left_alone)
+
+
+def test_run_can_be_stopped_at_every_step(left_alone, tmp_path):
+    keeping = {"checkpoints": Checkpoints(tmp_path / "c")}
+    stops = 0
+    while True:
+        try:
+            resumed = train(**keeping, stops=lambda: True)
+        except Interrupted:
+            stops += 1
+        else:
+            break
+    # Where a stop and the end of the last epoch meet there is nothing left.
+    assert stops == STEPS_PER_EPOCH * EPOCHS
+    assert_same(resumed, left_alone)
+
+
+def interrupted_run(tmp_path, step=5):
+    """Leaves checkpoints of the steps 3 and 4."""
+    kept = Checkpoints(tmp_path / "c")
+    with pytest.raises(PowerFailure):
+        train([FailsAt(step, False)], checkpoints=kept, every_steps=2)
+    assert [p.name for _, p in kept._files()] == ["step-4.npz", "step-3.npz"]
+    return kept
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def flip_a_bit(path):
+    """Of the largest array."""
+    with np.load(path) as members:
+        largest = max(members.values(), key=np.size).tobytes()
+    content = bytearray(path.read_bytes())
+    content[content.index(largest) + len(largest) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def overwrite_with_text(path):
+    path.write_text("not a checkpoint")
+
+
+@pytest.mark.parametrize(
+    "damage", [cut, empty, flip_a_bit, overwrite_with_text]
+)
+def test_damaged_checkpoint_is_reported_and_the_one_before_used(
+    damage, left_alone, tmp_path, capsys
+):
+    kept = interrupted_run(tmp_path)
+    damage(kept.folder / "step-4.npz")
+    _, progress = kept.load_latest()
+    assert progress["step"] == 3
+    assert "step-4.npz is damaged" in capsys.readouterr().out
+    assert_same(train(checkpoints=kept), left_alone)
+
+
+def test_run_without_a_whole_checkpoint_begins_anew(left_alone, tmp_path):
+    kept = interrupted_run(tmp_path)
+    for _, path in kept._files():
+        cut(path)
+    assert_same(train(checkpoints=kept), left_alone)
+
+
+def test_checkpoint_of_another_network_is_refused(tmp_path, monkeypatch):
+    kept = interrupted_run(tmp_path)
+    monkeypatch.setitem(
+        models._BUILDERS,
+        "resnet20",
+        lambda shape, classes: keras.Sequential(
+            [
+                keras.Input(shape),
+                keras.layers.Flatten(),
+                keras.layers.Dense(classes),
+            ]
+        ),
+    )
+    with pytest.raises(CheckpointError, match="of another network"):
+        train(checkpoints=kept)
+
+
+def test_full_disk_leaves_the_checkpoints_before(tmp_path, monkeypatch):
+    kept = interrupted_run(tmp_path)
+    before = {p: p.read_bytes() for p in kept.folder.iterdir()}
+
+    def fill(file, **arrays):
+        file.write(b"part")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoints_module.np, "savez", fill)
+    with pytest.raises(
+        CheckpointError, match="step-6.npz cannot be written .No space left"
+    ):
+        train(checkpoints=kept)
+    assert before == {p: p.read_bytes() for p in kept.folder.iterdir()}
+
+
+@pytest.mark.skipif(
+    keras.config.backend() != "tensorflow",
+    reason="takes minutes; on JAX run soak.py",
+)
+def test_run_killed_three_times_ends_bit_for_bit_as_one_left_alone(tmp_path):
+    arguments = (
+        "--dataset=digits",
+        "--model=resnet20",
+        "--epochs=3",
+        "--batch_size=64",
+        "--checkpoint_steps=3",
+        "--validation_split=0.1",
+    )
+    runs = soak.Soak(tmp_path, arguments, kills=3)
+    first, second, _ = runs.run_alone()
+    kills = list(runs.run_killed(first, second))
+    assert len(kills) == 3
+    assert runs.differences() == []

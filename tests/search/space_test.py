@@ -1,0 +1,86 @@
+"""The values of a search, and what they mean for a run."""
+
+import types
+
+import keras_tuner
+import pytest
+
+from amp_keras import datasets
+from amp_keras.experiments.config import TrainingConfig
+from amp_keras.search.space import SearchSpace
+from amp_keras.tuner.oracles import combinations
+
+
+def space(search=("epsilon",), tuner="grid", max_trials=None, **changes):
+    options = types.SimpleNamespace(
+        search=search, tuner=tuner, max_trials=max_trials, epsilons=None
+    )
+    config = TrainingConfig(epsilon=0.0, **changes)
+    return SearchSpace(options, config, datasets.load("digits"))
+
+
+def values_of(made, name):
+    hp = keras_tuner.HyperParameters()
+    made.hyper_model.build(hp)
+    return [h.values for h in hp.space if h.name == name]
+
+
+def test_grid_is_as_long_as_the_trials_allow():
+    assert values_of(space(max_trials=4), "epsilon") == [
+        [0.0, 0.002, 0.032, 0.5]
+    ]
+    assert values_of(space(max_trials=4, norm="per_variable"), "epsilon") == [
+        [0.0, 0.0002, 0.0032, 0.05]
+    ]
+    (values,) = values_of(space(), "epsilon")
+    assert len(values) == 9
+
+
+def test_other_tuners_choose_among_more_values():
+    (values,) = values_of(space(tuner="random"), "epsilon")
+    assert len(values) == 26
+
+
+def test_each_norm_has_its_own_values():
+    made = space(search=("epsilon", "norm"))
+    (glob,) = values_of(made, "epsilon_global")
+    (per_variable,) = values_of(made, "epsilon_per_variable")
+    assert glob[0] == 0.0 and glob[1:] == pytest.approx(
+        [10 * value for value in per_variable]
+    )
+
+
+def test_own_value_is_the_default_of_what_is_searched():
+    made = space(
+        search=("epsilon", "learning_rate", "inner_iters"), learning_rate=0.03
+    )
+    hp = keras_tuner.HyperParameters()
+    made.hyper_model.build(hp)
+    first = next(combinations(hp.space))
+    assert first == {"epsilon": 0.0, "learning_rate": 0.03}
+
+
+def test_hyperparameters_change_the_configuration_of_a_run():
+    made = space(search=("epsilon", "weight_decay", "norm", "inner_lr"))
+    hp = keras_tuner.HyperParameters()
+    hp.values = {
+        "epsilon_global": 0.05,
+        "weight_decay": 0.002,
+        "norm": "global",
+        "inner_lr_global": 10.0,
+        "tuner/epochs": 7,
+    }
+    assert made.config(hp) == TrainingConfig(
+        epsilon=0.05, weight_decay=0.002, inner_lr=10.0, epochs=7
+    )
+
+
+def test_no_value_is_lost_where_each_norm_has_its_own():
+    """keras-tuner drops those of inactive hyperparameters by their names."""
+    made = space(search=("epsilon", "norm", "inner_lr"))
+    hp = keras_tuner.HyperParameters()
+    made.hyper_model.build(hp)
+    for values in combinations(hp.space):
+        hp.values = dict(values)
+        hp.ensure_active_values()
+        assert hp.values == values
