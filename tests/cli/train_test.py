@@ -28,7 +28,7 @@ from amp_keras.experiments.evaluation import evaluate
 from amp_keras.experiments.input_pipeline import load_data
 from amp_keras.experiments.optimizer import build_optimizer
 
-APP = pathlib.Path(__file__).parents[2] / "apps" / "train.py"
+APP = str(pathlib.Path(__file__).parents[2] / "apps" / "train.py")
 
 
 def tiny(input_shape, num_classes):
