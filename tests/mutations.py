@@ -235,7 +235,7 @@ MUTATIONS = [
     (
         "epsilon built into the compiled step",
         STEP,
-        "return ops.convert_to_tensor(self._epsilon)",
+        "return ops.convert_to_tensor(self._epsilon.variable)",
         "self._first = getattr(self, '_first', None) or (\n"
         "            self.get_config()['epsilon']\n"
         "        )\n"
