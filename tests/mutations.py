@@ -244,7 +244,7 @@ MUTATIONS = [
     (
         "step not compiled anew when the perturbation appears",
         STEP,
-        "force or perturbs != self._has_perturbation",
+        "force or self._has_perturbation != self._compiled_perturbation",
         "force",
     ),
     (
