@@ -1,11 +1,14 @@
 """`AMPModel`: a Keras model trained by Adversarial Model Perturbation."""
 
+import contextlib
 import math
 import numbers
 import re
 
 import keras
 
+from amp_keras import weights_file
+from amp_keras.epsilon import Epsilon
 from amp_keras.perturbation import NORMS
 
 _BACKEND = keras.config.backend()
@@ -114,8 +117,10 @@ class AMPModel(Trainer, keras.Model):
         epsilon: Float, the radius. It can be set at any time, also during
             `fit()` (see `amp_keras.callbacks.EpsilonScheduler`), without
             compiling the training step anew, unless it changes between 0 and
-            a positive value. It is a float32 variable of the model, saved
-            with its weights.
+            a positive value. As a learning rate it belongs to the
+            configuration, which `.keras` files keep, and is no weight: weights
+            files, `weights` and `get_weights()` are those of `model`, and
+            loading weights leaves epsilon as it is.
         inner_lr, inner_iters, norm, perturb, inner_clipnorm,
             synchronize_perturbation, log_perturbation: The arguments,
             read-only: a compiled training step has them built in.
@@ -156,13 +161,7 @@ class AMPModel(Trainer, keras.Model):
         # The wrapped model casts its inputs itself.
         super().__init__(name=name, dtype=model.dtype_policy, autocast=False)
         self.model = model
-        self._epsilon = self.add_weight(
-            name="epsilon",
-            initializer=keras.initializers.Constant(epsilon),
-            dtype="float32",
-            trainable=False,
-            autocast=False,
-        )
+        self._epsilon = Epsilon(epsilon)
         self._inner_lr = float(inner_lr)
         self._inner_iters = int(inner_iters)
         self._norm = norm
@@ -171,7 +170,7 @@ class AMPModel(Trainer, keras.Model):
         self._synchronize_perturbation = bool(synchronize_perturbation)
         self._log_perturbation = bool(log_perturbation)
         self._perturbation_metrics = self._make_perturbation_metrics()
-        self._has_perturbation = 0 not in (epsilon, inner_lr, inner_iters)
+        self._compiled_perturbation = self._has_perturbation
         # `fit()` asks it of the outermost model, but means the wrapped one.
         self._call_has_training_arg = model._call_has_training_arg
         self.supports_masking = True
@@ -182,21 +181,16 @@ class AMPModel(Trainer, keras.Model):
 
     @property
     def epsilon(self):
-        self._take_back_variables()
-        value = self._epsilon.numpy()
-        return float(str(value))  # 0.1 and not 0.10000000149.
+        return self._epsilon.value
 
     @epsilon.setter
     def epsilon(self, value):
         _check_non_negative_float("epsilon", value)
-        self._take_back_variables()
-        self._epsilon.assign(value)
+        # `fit()` on JAX holds the values of the variables.
+        getattr(self, "jax_state_sync", lambda: None)()
+        self._epsilon.set(value)
         if self.train_function is not None:
             self.make_train_function()
-
-    def _take_back_variables(self):
-        """Gives the variables their values, which `fit()` on JAX holds."""
-        getattr(self, "jax_state_sync", lambda: None)()
 
     @property
     def inner_lr(self):
@@ -249,6 +243,56 @@ class AMPModel(Trainer, keras.Model):
     def metrics(self):
         # Keras leaves out the metrics that a model within a model owns.
         return [*super().metrics, *self.model._metrics]
+
+    @contextlib.contextmanager
+    def _optimizer_lent(self):
+        """A scope in which the network has the optimizer of the wrapper."""
+        compiled = hasattr(self.model, "optimizer")
+        own = self.model.optimizer if compiled else None
+        self.model.optimizer = getattr(self, "optimizer", None)
+        try:
+            yield
+        finally:
+            self.model.optimizer = own
+            if not compiled:
+                del self.model.optimizer
+
+    def save_weights(self, filepath, overwrite=True, **kwargs):
+        """Saves what `model.save_weights()` would save, compiled as this is.
+
+        The plain network loads the file, its optimizer included. `epsilon` is
+        no part of it.
+
+        Args:
+            filepath, overwrite, kwargs: As in `keras.Model.save_weights()`.
+        """
+        with self._optimizer_lent():
+            self.model.save_weights(filepath, overwrite, **kwargs)
+
+    def load_weights(self, filepath, skip_mismatch=False, **kwargs):
+        """Loads a weights file of the plain network or of this model.
+
+        `epsilon` stays as it is. Files in which Keras addresses the network as
+        a layer of this model are read too: `.keras` files, and weights files
+        of early versions of amp_keras, whose epsilon is dropped.
+
+        Args:
+            filepath, skip_mismatch, kwargs: As in
+                `keras.Model.load_weights()`.
+        """
+        if weights_file.is_of_wrapper(filepath, self.model):
+            super().load_weights(filepath, skip_mismatch, **kwargs)
+            return
+        with self._optimizer_lent():
+            self.model.load_weights(filepath, skip_mismatch, **kwargs)
+
+    def load_own_variables(self, store):
+        """Drops epsilon, which early versions of amp_keras saved here."""
+        own = {}
+        self.save_own_variables(own)
+        if not own and set(store.keys()) == {"0"} and store["0"].shape == ():
+            return
+        super().load_own_variables(store)
 
     def get_config(self):
         return {

@@ -66,10 +66,14 @@ class AMPTrainer:
 
     def make_train_function(self, force=False):
         """Compiles the step anew when the perturbation appears or vanishes."""
-        perturbs = 0 not in (self.epsilon, self.inner_lr, self.inner_iters)
-        force = force or perturbs != self._has_perturbation
-        self._has_perturbation = perturbs
+        self._epsilon.refresh()
+        force = force or self._has_perturbation != self._compiled_perturbation
+        self._compiled_perturbation = self._has_perturbation
         return super().make_train_function(force)
+
+    @property
+    def _has_perturbation(self):
+        return 0 not in (self.epsilon, self.inner_lr, self.inner_iters)
 
     def _perturbs(self):
         """Whether the perturbation of this step can be other than zero."""
@@ -131,7 +135,7 @@ class AMPTrainer:
         return [*self.non_trainable_variables, *keras.tree.flatten(states)]
 
     def _radius(self):
-        return ops.convert_to_tensor(self._epsilon)
+        return ops.convert_to_tensor(self._epsilon.variable)
 
     def _forward(self, x, y, sample_weight):
         if self._call_has_training_arg:

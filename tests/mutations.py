@@ -235,7 +235,7 @@ MUTATIONS = [
     (
         "epsilon built into the compiled step",
         STEP,
-        "return ops.convert_to_tensor(self._epsilon)",
+        "return ops.convert_to_tensor(self._epsilon.variable)",
         "self._first = getattr(self, '_first', None) or (\n"
         "            self.get_config()['epsilon']\n"
         "        )\n"
@@ -244,7 +244,7 @@ MUTATIONS = [
     (
         "step not compiled anew when the perturbation appears",
         STEP,
-        "force or perturbs != self._has_perturbation",
+        "force or self._has_perturbation != self._compiled_perturbation",
         "force",
     ),
     (

@@ -16,6 +16,26 @@ class JAXTrainer(AMPTrainer):
     them as it does on the other backends.
     """
 
+    @property
+    def non_trainable_variables(self):
+        """Has the variable of epsilon too, for Keras to pass it to the step."""
+        variables = super().non_trainable_variables
+        epsilon = getattr(self, "_epsilon", None)
+        return variables if epsilon is None else [*variables, epsilon.variable]
+
+    def get_state_tree(self, value_format="backend_tensor"):
+        tree = super().get_state_tree(value_format)
+        branch = tree["non_trainable_variables"]
+        *scopes, name = self._epsilon.variable.path.split("/")
+        for scope in scopes:
+            branch = branch[scope]
+        del branch[name]
+        return tree
+
+    def set_state_tree(self, state_tree):
+        super().set_state_tree(state_tree)
+        self._epsilon.refresh()
+
     def train_step(self, state, data):
         self._check_synchronized()
         self._check_stateless()
