@@ -16,7 +16,6 @@ from amp_keras.experiments.output_directory import OutputError
 from amp_keras.search import chief_and_workers
 from amp_keras.search import final_runs
 from amp_keras.search import oracle
-from amp_keras.search import plots
 from amp_keras.search import summary
 from amp_keras.search import trials
 from amp_keras.search.directory import SearchDirectory
@@ -53,7 +52,7 @@ class Search:
         self._directory = directory
         self._devices = devices
         self._progress = SearchProgress(
-            directory.path / "trials.csv", options.objective, config.epochs
+            directory.write_trials, options.objective, config.epochs
         )
         self._space = SearchSpace(
             options, config, input_pipeline.load_data(config, devices)
@@ -70,13 +69,16 @@ class Search:
 
     def reload(self):
         """Takes up what an earlier command has done."""
+        self._directory.check_keras_tuner()
         if self._directory.oracle_file.exists():
             try:
                 self._oracle.reload()
-            except (KeyError, ValueError, RuntimeError) as error:
+            except Exception as error:
+                # Whatever keras-tuner makes of JSON that it did not write.
                 raise SearchError(
-                    f"{self._directory.oracle_file} cannot be read; "
-                    f"--overwrite begins anew ({error})"
+                    f"{self._directory.keras_tuner} cannot be read ({error!r}):"
+                    " put back the files that were there, or begin anew with "
+                    "--overwrite"
                 ) from error
             self._progress.resume(self._oracle)
 
@@ -102,9 +104,9 @@ def report(search, directory, options, title):
         The rows of the trials, the best first.
     """
     rows = search.rows()
-    trials.write_csv(directory.path / "trials.csv", rows)
+    directory.write_trials(rows)
     if trials.best(rows):
-        plots.draw(directory.path / "epsilon.png", rows, title)
+        directory.write_picture(rows, title)
     print(trials.table(rows))
     failed = [r["trial"] for r in rows if r["status"] == trials.FAILED]
     if failed:
