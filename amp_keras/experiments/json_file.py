@@ -24,7 +24,7 @@ def read_object(path, kinds=None):
     """
     try:
         content = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, RecursionError) as error:
         raise DamagedFileError(f"{path} {_fault(path, error)}") from error

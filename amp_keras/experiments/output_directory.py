@@ -3,6 +3,7 @@
 import contextlib
 import importlib.metadata
 import json
+import os
 import pathlib
 import platform
 import shutil
@@ -48,9 +49,10 @@ class OutputDirectory:
             process uses it.
     """
 
-    # Flags that may differ when a command goes on, and the names of what it
-    # writes.
+    # Flags that may differ when a command goes on, the values of flags that
+    # an earlier version had not, and the names of what a command writes.
     free = ()
+    defaults = {}
     written = ()
 
     def __init__(self, path, config, overwrite=False, shared=False):
@@ -63,7 +65,11 @@ class OutputDirectory:
             exists = (self.path / _CONFIG).exists()
             self._begins = overwrite or not exists
             if overwrite and exists:
+                # The configuration stays until another takes its place: as
+                # long as there is one, the folder can be used.
                 self._remove(self.written)
+                if (self.path / _CONFIG).is_dir():
+                    self._remove((_CONFIG,))
             else:
                 self._check_same()
             if not shared:
@@ -75,8 +81,9 @@ class OutputDirectory:
     def close(self):
         """Lets other processes use the folder."""
         if self._lock.is_locked:
-            # A process that has opened the file already finds it gone.
-            (self.path / _LOCK).unlink(missing_ok=True)
+            if os.name == "posix":
+                # Once it is released the file may be another process'.
+                (self.path / _LOCK).unlink(missing_ok=True)
             self._lock.release()
 
     def discard(self):
@@ -85,7 +92,6 @@ class OutputDirectory:
         What an earlier command has left stays.
         """
         if self._begins:
-            # As long as there is a configuration, the folder can be used.
             self._remove((*self.written, _CONFIG))
         self.close()
         if self._made:
@@ -157,7 +163,7 @@ class OutputDirectory:
     def first_free(cls, path, config):
         """Returns `path`, `path-2`, ...: the first to begin or go on in."""
         candidate, number = pathlib.Path(path), 1
-        while candidate.exists() and not _is_empty(candidate):
+        while candidate.exists() and not _is_abandoned(candidate):
             earlier = _read_config(candidate)
             if earlier is not None:
                 if not cls._differences(earlier, _as_stored(config)):
@@ -168,6 +174,7 @@ class OutputDirectory:
 
     @classmethod
     def _differences(cls, earlier, config):
+        earlier = {**cls.defaults, **earlier}
         return [
             f"--{name} is {earlier.get(name)}, not {value}"
             for name, value in config.items()
@@ -221,10 +228,21 @@ def _read_json(path, kinds=None):
 
 def _is_empty(folder):
     """Whether it holds nothing, or what is left of beginning to write there."""
-    return all(
+    return folder.is_dir() and all(
         path.name == _LOCK or atomic_file.is_unfinished(path, (_CONFIG,))
         for path in folder.iterdir()
     )
+
+
+def _is_abandoned(folder):
+    """Whether it is empty and no other process is about to write there."""
+    if not _is_empty(folder):
+        return False
+    try:
+        with filelock.FileLock(folder / _LOCK, blocking=False):
+            return True
+    except filelock.Timeout:
+        return False
 
 
 def _versions():

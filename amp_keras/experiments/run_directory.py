@@ -1,10 +1,12 @@
 """The folder that a run leaves behind."""
 
 import csv
+import dataclasses
 import io
 
 from amp_keras.experiments import report
 from amp_keras.experiments.checkpoints import Checkpoints
+from amp_keras.experiments.config import TrainingConfig
 from amp_keras.experiments.output_directory import OutputDirectory
 
 _METRICS = "metrics.json"
@@ -15,6 +17,7 @@ class RunDirectory(OutputDirectory):
     """Writes the files of a run."""
 
     free = ("data_dir", "manual_dir", "verbose")
+    defaults = dataclasses.asdict(TrainingConfig())
     written = (
         _METRICS,
         "README.md",

@@ -1,8 +1,10 @@
 """The folder of a search: what it holds decides what is still to be done."""
 
 import csv
+import dataclasses
 import io
 
+from amp_keras.experiments.config import TrainingConfig
 from amp_keras.experiments.output_directory import OutputDirectory
 from amp_keras.experiments.output_directory import OutputError
 from amp_keras.search import plots
@@ -15,6 +17,7 @@ class SearchDirectory(OutputDirectory):
     """Writes the files of a search."""
 
     free = ("verbose", "data_dir", "manual_dir", "jit_compile", "distribution")
+    defaults = dataclasses.asdict(TrainingConfig())
     written = (
         "best.json",
         "epsilon.png",
