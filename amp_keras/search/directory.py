@@ -11,6 +11,10 @@ from amp_keras.search import plots
 from amp_keras.search import trials
 
 _FINAL = "final.csv"
+_KINDS = {
+    "oracle.json": {"hyperparameters": dict, "ongoing_trials": dict},
+    "trial.json": {"trial_id": str, "status": str, "hyperparameters": dict},
+}
 
 
 class SearchDirectory(OutputDirectory):
@@ -43,11 +47,12 @@ class SearchDirectory(OutputDirectory):
         Raises:
             OutputError: If one of them is damaged or missing.
         """
-        files = sorted(self.keras_tuner.glob("trial_*/trial.json"))
-        ended = [self._read_json(file, {"status": str}) for file in files]
-        self._read_json(self.oracle_file)
-        running = all(trial["status"] == "RUNNING" for trial in ended)
-        if not running and not self.oracle_file.exists():
+        files = sorted(self.keras_tuner.rglob("*.json"))
+        states = [
+            self._read_json(file, _KINDS.get(file.name)) for file in files
+        ]
+        ended = [s for s in states if s.get("status", "RUNNING") != "RUNNING"]
+        if ended and not self.oracle_file.exists():
             raise OutputError(
                 f"{self.oracle_file} is missing, though trials have ended: put "
                 "back the file that was there, or begin anew with --overwrite"
@@ -94,13 +99,7 @@ class SearchDirectory(OutputDirectory):
         if not file.exists():
             return []
         try:
-            lines = csv.DictReader(file.read_text().splitlines(), strict=True)
-            rows = list(lines)
-            for row in rows:
-                int(row["seed"])
-                float(row["test_loss"])
-                str.strip(row["role"])
-            return rows
+            return _read_rows(file)
         except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
             raise OutputError(
                 f"{file} is damaged ({error}): remove it to have the final "
@@ -109,8 +108,21 @@ class SearchDirectory(OutputDirectory):
 
     def add_final(self, row):
         """Adds a row to `final.csv`."""
+        rows = [*self.read_final(), row]
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(row), lineterminator="\n")
+        columns = dict.fromkeys(name for row in rows for name in row)
+        writer = csv.DictWriter(text, list(columns), lineterminator="\n")
         writer.writeheader()
-        writer.writerows([*self.read_final(), row])
+        writer.writerows(rows)
         self._write_text(_FINAL, text.getvalue())
+
+
+def _read_rows(file):
+    text = file.read_text()
+    rows = list(csv.DictReader(text.splitlines(), strict=True))
+    for row in rows:
+        int(row["seed"])
+        float(row["test_loss"])
+    if text and not text.endswith("\n"):
+        raise ValueError("its last line does not end")
+    return rows

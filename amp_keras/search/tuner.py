@@ -61,8 +61,9 @@ class SearchTuner(keras_tuner.Tuner):
         return {**_summary(runs), "seconds": time.monotonic() - start}
 
     def save(self):
-        """Saves the oracle, in which all is that a search goes on by."""
-        self.oracle.save()
+        """Saves the oracle, which is all that a search goes on by."""
+        if not self._is_worker():
+            self.oracle.save()
 
     def on_trial_end(self, trial):
         if "KERASTUNER_ORACLE_IP" in os.environ:
