@@ -1,11 +1,11 @@
 """The command that compares finished runs: `apps/compare.py`."""
 
-import json
 import pathlib
 
 from absl import app
 
 from amp_keras.cli import command_line
+from amp_keras.experiments import json_file
 
 _COLUMNS = (
     "dataset",
@@ -33,10 +33,11 @@ def compare(folders):
         String.
 
     Raises:
+        DamagedFileError: If a `metrics.json` is not that of a run.
         FileNotFoundError: If no run has finished.
     """
-    files = [pathlib.Path(folder) / "metrics.json" for folder in folders]
-    runs = [json.loads(file.read_text()) for file in files if file.exists()]
+    runs = [_measures(pathlib.Path(folder)) for folder in folders]
+    runs = [run for run in runs if run is not None]
     if not runs:
         raise FileNotFoundError(
             f"no finished run among the folders. Received: {list(folders)}"
@@ -44,6 +45,16 @@ def compare(folders):
     lines = [_COLUMNS, ["---"] * len(_COLUMNS)]
     lines += [[_cell(run[column]) for column in _COLUMNS] for run in runs]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _measures(folder):
+    kinds = dict.fromkeys(_COLUMNS, (int, float, str))
+    try:
+        return json_file.read_object(folder / "metrics.json", kinds)
+    except json_file.DamagedFileError as error:
+        raise json_file.DamagedFileError(
+            f"{error}: put back the file that was there, or leave {folder} out"
+        ) from error
 
 
 def _cell(value):
@@ -55,7 +66,7 @@ def main(argv):
         command_line.fail("name the folders of runs, such as runs/*")
     try:
         print(compare(argv[1:]))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, json_file.DamagedFileError) as error:
         command_line.fail(error)
 
 

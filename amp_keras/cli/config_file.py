@@ -69,7 +69,7 @@ def _check_names(path, values, names):
 def _read(path):
     try:
         content = json.loads(pathlib.Path(path).read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, RecursionError, ValueError) as error:
         raise ConfigError(
             f"--config must be a JSON file. Received: --config={path} ({error})"
         ) from error

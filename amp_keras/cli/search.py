@@ -1,5 +1,6 @@
 """The command that searches for epsilon: `tuning/search.py`."""
 
+import contextlib
 import dataclasses
 import sys
 
@@ -16,7 +17,6 @@ from amp_keras.experiments.output_directory import OutputError
 from amp_keras.search import chief_and_workers
 from amp_keras.search import final_runs
 from amp_keras.search import oracle
-from amp_keras.search import plots
 from amp_keras.search import summary
 from amp_keras.search import trials
 from amp_keras.search.directory import SearchDirectory
@@ -53,32 +53,40 @@ class Search:
         self._directory = directory
         self._devices = devices
         self._progress = SearchProgress(
-            directory.path / "trials.csv", options.objective, config.epochs
+            directory.write_trials, options.objective, config.epochs
         )
         self._space = SearchSpace(
             options, config, input_pipeline.load_data(config, devices)
         )
         self._oracle = oracle.create(options, config, self._progress)
-        self._tuner = SearchTuner(
-            self._oracle,
-            self._space,
-            directory,
-            options.executions_per_trial,
-            devices,
-        )
+        with self._reading():
+            self._tuner = SearchTuner(
+                self._oracle,
+                self._space,
+                directory,
+                options.executions_per_trial,
+                devices,
+            )
         self._progress.num_trials = oracle.num_trials(self._oracle)
 
     def reload(self):
         """Takes up what an earlier command has done."""
         if self._directory.oracle_file.exists():
-            try:
+            with self._reading():
                 self._oracle.reload()
-            except (KeyError, ValueError, RuntimeError) as error:
-                raise SearchError(
-                    f"{self._directory.oracle_file} cannot be read; "
-                    f"--overwrite begins anew ({error})"
-                ) from error
             self._progress.resume(self._oracle)
+
+    @contextlib.contextmanager
+    def _reading(self):
+        """Turns whatever keras-tuner makes of JSON that is not its own."""
+        try:
+            yield
+        except (AttributeError, KeyError, RuntimeError, TypeError) as error:
+            raise SearchError(
+                f"{self._directory.keras_tuner} cannot be read ({error!r}): "
+                "put back the files that were there, or begin anew with "
+                "--overwrite"
+            ) from error
 
     def run(self):
         """Runs the trials, or as the chief hands them out."""
@@ -102,9 +110,9 @@ def report(search, directory, options, title):
         The rows of the trials, the best first.
     """
     rows = search.rows()
-    trials.write_csv(directory.path / "trials.csv", rows)
+    directory.write_trials(rows)
     if trials.best(rows):
-        plots.draw(directory.path / "epsilon.png", rows, title)
+        directory.write_picture(rows, title)
     print(trials.table(rows))
     failed = [r["trial"] for r in rows if r["status"] == trials.FAILED]
     if failed:
@@ -157,7 +165,16 @@ def main():
         overwrite=values.overwrite and role != chief_and_workers.WORKER,
         shared=role == chief_and_workers.WORKER,
     )
+    try:
+        _search(directory, options, config, devices, role)
+    finally:
+        directory.close()
+
+
+def _search(directory, options, config, devices, role):
     directory.write_config()
+    if role != chief_and_workers.WORKER:
+        directory.check_keras_tuner()
     search = Search(options, config, directory, devices)
     if role == chief_and_workers.WORKER:
         search.run()
@@ -167,7 +184,10 @@ def main():
     title = f"{config.model} on {config.dataset}, {config.epochs} epochs"
     rows = report(search, directory, options, title)
     if trials.best(rows) is None:
-        print(f"search.py: no trial succeeded; see {path}", file=sys.stderr)
+        print(
+            f"search.py: no trial succeeded; see {directory.path}",
+            file=sys.stderr,
+        )
         sys.exit(_NOTHING_SUCCEEDED)
     finish(search, directory, options, devices, rows)
     for name in ("trials.csv", "epsilon.png", "best.json", "final.csv"):

@@ -16,6 +16,7 @@ from amp_keras.cli.training_flags import config_from_flags
 from amp_keras.experiments import command
 from amp_keras.experiments import distribution
 from amp_keras.experiments import plots
+from amp_keras.experiments.checkpoint_callback import Interrupted
 from amp_keras.experiments.checkpoints import CheckpointError
 from amp_keras.experiments.checkpoints import ReadOnlyCheckpoints
 from amp_keras.experiments.config import TrainingError
@@ -25,7 +26,6 @@ from amp_keras.experiments.evaluation import measures
 from amp_keras.experiments.evaluation import predict
 from amp_keras.experiments.input_pipeline import load_data
 from amp_keras.experiments.output_directory import OutputError
-from amp_keras.experiments.resumption import Interrupted
 from amp_keras.experiments.run_directory import RunDirectory
 from amp_keras.experiments.training import train
 

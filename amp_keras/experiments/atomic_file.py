@@ -4,6 +4,8 @@ import contextlib
 import os
 import pathlib
 
+_PREFIX = ".new-"
+
 
 @contextlib.contextmanager
 def replacing(path):
@@ -13,7 +15,7 @@ def replacing(path):
     after a power failure there is the old file or the new one.
     """
     path = pathlib.Path(path)
-    new = path.with_name(f".new-{path.name}")
+    new = _unfinished(path)
     try:
         yield new
         with open(new, "rb+") as file:
@@ -28,6 +30,28 @@ def write_text(path, text):
     """Writes a text file."""
     with replacing(path) as new:
         new.write_text(text)
+
+
+def remove_unfinished(path):
+    """Removes what a killed process has left of writing a file.
+
+    Args:
+        path: Path of the file, or of a folder, in which it is done for all
+            files at any depth.
+    """
+    _unfinished(path).unlink(missing_ok=True)
+    if path.is_dir():
+        for new in path.rglob(f"{_PREFIX}*"):
+            new.unlink(missing_ok=True)
+
+
+def is_unfinished(path, names):
+    """Returns whether it is what is left of writing one of the names."""
+    return path.name in {f"{_PREFIX}{name}" for name in names}
+
+
+def _unfinished(path):
+    return path.with_name(f"{_PREFIX}{path.name}")
 
 
 def _flush_folder(path):

@@ -6,7 +6,7 @@ import numpy as np
 from amp_keras import datasets
 from amp_keras.evaluation import expected_calibration_error
 from amp_keras.experiments.config import TrainingError
-from amp_keras.experiments.resumption import DIVERGED_ADVICE
+from amp_keras.experiments.finite_loss import DIVERGED_ADVICE
 
 
 def evaluate(network, split, batch_size):

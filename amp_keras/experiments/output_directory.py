@@ -1,7 +1,9 @@
 """The folder that a command writes to, new or to be gone on with."""
 
+import contextlib
 import importlib.metadata
 import json
+import os
 import pathlib
 import platform
 import shutil
@@ -13,8 +15,10 @@ import keras
 from amp_keras import __version__
 from amp_keras.experiments import atomic_file
 from amp_keras.experiments import command
+from amp_keras.experiments import json_file
 
 _LOCK, _CONFIG = ".lock", "config.json"
+_KINDS_OF_CONFIG = {"backend": str, "command": str, "versions": dict}
 _PACKAGES = (
     "keras",
     "matplotlib",
@@ -45,9 +49,10 @@ class OutputDirectory:
             process uses it.
     """
 
-    # Flags that may differ when a command goes on, and the names of what it
-    # writes.
+    # Flags that may differ when a command goes on, the values of flags that
+    # an earlier version had not, and the names of what a command writes.
     free = ()
+    defaults = {}
     written = ()
 
     def __init__(self, path, config, overwrite=False, shared=False):
@@ -57,10 +62,18 @@ class OutputDirectory:
         self._lock = filelock.FileLock(self.path / _LOCK)
         self._open(shared)
         try:
-            if overwrite and (self.path / _CONFIG).exists():
-                self._remove_written()
+            exists = (self.path / _CONFIG).exists()
+            self._begins = overwrite or not exists
+            if overwrite and exists:
+                # The configuration stays until another takes its place: as
+                # long as there is one, the folder can be used.
+                self._remove(self.written)
+                if (self.path / _CONFIG).is_dir():
+                    self._remove((_CONFIG,))
             else:
                 self._check_same()
+            if not shared:
+                self._remove_leftovers()
         except OutputError:
             self.close()
             raise
@@ -68,12 +81,18 @@ class OutputDirectory:
     def close(self):
         """Lets other processes use the folder."""
         if self._lock.is_locked:
+            if os.name == "posix":
+                # Once it is released the file may be another process'.
+                (self.path / _LOCK).unlink(missing_ok=True)
             self._lock.release()
-            (self.path / _LOCK).unlink(missing_ok=True)
 
     def discard(self):
-        """Removes what the command has left, and the folder if it is new."""
-        self._remove_written()
+        """Removes what this command has left, and the folder if it is new.
+
+        What an earlier command has left stays.
+        """
+        if self._begins:
+            self._remove((*self.written, _CONFIG))
         self.close()
         if self._made:
             self.path.rmdir()
@@ -83,7 +102,7 @@ class OutputDirectory:
 
         If the command goes on with an earlier one, that of it stays.
         """
-        if not (self.path / _CONFIG).exists():
+        if self._begins:
             self._write_json(
                 _CONFIG,
                 {
@@ -110,18 +129,23 @@ class OutputDirectory:
                 f"Received: --output_dir={self.path} ({error.strerror})"
             ) from error
 
-    def _remove_written(self):
-        for name in (_CONFIG, *self.written):
+    def _remove(self, names):
+        for name in names:
             path = self.path / name
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
 
+    def _remove_leftovers(self):
+        """Removes what a command left that was killed."""
+        for name in (_CONFIG, *self.written):
+            atomic_file.remove_unfinished(self.path / name)
+
     def _check_same(self):
-        earlier = self._read_json(_CONFIG)
+        earlier = _read_config(self.path)
         if earlier is None:
-            if {p.name for p in self.path.iterdir()} - {_LOCK}:
+            if not _is_empty(self.path):
                 raise OutputError(
                     "--output_dir must be new, empty or one to go on with, so "
                     f"that nothing is lost. Received: --output_dir={self.path}"
@@ -139,8 +163,8 @@ class OutputDirectory:
     def first_free(cls, path, config):
         """Returns `path`, `path-2`, ...: the first to begin or go on in."""
         candidate, number = pathlib.Path(path), 1
-        while candidate.exists():
-            earlier = _read_json(candidate / _CONFIG)
+        while candidate.exists() and not _is_abandoned(candidate):
+            earlier = _read_config(candidate)
             if earlier is not None:
                 if not cls._differences(earlier, _as_stored(config)):
                     break
@@ -150,18 +174,36 @@ class OutputDirectory:
 
     @classmethod
     def _differences(cls, earlier, config):
+        earlier = {**cls.defaults, **earlier}
         return [
             f"--{name} is {earlier.get(name)}, not {value}"
             for name, value in config.items()
             if name not in cls.free and earlier.get(name) != value
         ]
 
-    def _read_json(self, name):
-        return _read_json(self.path / name)
+    def _read_json(self, name, kinds=None):
+        return _read_json(self.path / name, kinds)
 
     def _write_json(self, name, content):
-        text = json.dumps(content, indent=2) + "\n"
-        atomic_file.write_text(self.path / name, text)
+        self._write_text(name, json.dumps(content, indent=2) + "\n")
+
+    def _write_text(self, name, text):
+        with self._writing(name) as new:
+            new.write_text(text)
+
+    @contextlib.contextmanager
+    def _writing(self, name):
+        """Yields a path to write to, whose file becomes that of the name."""
+        path = self.path / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_file.replacing(path) as new:
+                yield new
+        except OSError as error:
+            raise OutputError(
+                f"{path} cannot be written ({error.strerror or error}); when "
+                "it can be, the same command goes on"
+            ) from error
 
 
 def _as_stored(config):
@@ -170,8 +212,37 @@ def _as_stored(config):
     return {**stored, "backend": keras.config.backend()}
 
 
-def _read_json(path):
-    return json.loads(path.read_text()) if path.exists() else None
+def _read_config(folder):
+    return _read_json(folder / _CONFIG, _KINDS_OF_CONFIG)
+
+
+def _read_json(path, kinds=None):
+    try:
+        return json_file.read_object(path, kinds)
+    except json_file.DamagedFileError as error:
+        raise OutputError(
+            f"{error}: put back the file that was there, or begin anew with "
+            "--overwrite"
+        ) from error
+
+
+def _is_empty(folder):
+    """Whether it holds nothing, or what is left of beginning to write there."""
+    return folder.is_dir() and all(
+        path.name == _LOCK or atomic_file.is_unfinished(path, (_CONFIG,))
+        for path in folder.iterdir()
+    )
+
+
+def _is_abandoned(folder):
+    """Whether it is empty and no other process is about to write there."""
+    if not _is_empty(folder):
+        return False
+    try:
+        with filelock.FileLock(folder / _LOCK, blocking=False):
+            return True
+    except filelock.Timeout:
+        return False
 
 
 def _versions():

@@ -43,7 +43,7 @@ def page(title, config, metrics):
         table=_table(metrics),
         backend=config["backend"],
         command=config["command"],
-        revision=config["revision"] or "of an unknown revision",
+        revision=config.get("revision") or "of an unknown revision",
         versions=", ".join(versions),
     )
 

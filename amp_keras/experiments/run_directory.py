@@ -1,20 +1,23 @@
 """The folder that a run leaves behind."""
 
 import csv
+import dataclasses
 import io
 
-from amp_keras.experiments import atomic_file
 from amp_keras.experiments import report
 from amp_keras.experiments.checkpoints import Checkpoints
+from amp_keras.experiments.config import TrainingConfig
 from amp_keras.experiments.output_directory import OutputDirectory
 
 _METRICS = "metrics.json"
+_SHOWN = ("test_accuracy", "test_loss", "test_ece", "seconds")
 
 
 class RunDirectory(OutputDirectory):
     """Writes the files of a run."""
 
     free = ("data_dir", "manual_dir", "verbose")
+    defaults = dataclasses.asdict(TrainingConfig())
     written = (
         _METRICS,
         "README.md",
@@ -38,7 +41,12 @@ class RunDirectory(OutputDirectory):
     @property
     def metrics(self):
         """The measures of a run that has finished, or `None`."""
-        return self._read_json(_METRICS)
+        return self._read_json(_METRICS, dict.fromkeys(_SHOWN, (int, float)))
+
+    def _remove_leftovers(self):
+        super()._remove_leftovers()
+        if self.metrics:
+            self.checkpoints.remove()
 
     def write_history(self, history):
         """Writes `history.csv`: a line for each epoch."""
@@ -47,26 +55,26 @@ class RunDirectory(OutputDirectory):
         writer.writerow(["epoch", *history])
         rows = zip(*history.values(), strict=True)
         writer.writerows([epoch, *row] for epoch, row in enumerate(rows))
-        atomic_file.write_text(self.path / "history.csv", text.getvalue())
+        self._write_text("history.csv", text.getvalue())
 
     def write_model(self, network):
         """Writes `model.keras`, the plain network, and returns its path."""
-        path = self.path / "model.keras"
-        with atomic_file.replacing(path) as new:
+        with self._writing("model.keras") as new:
             network.save(new)
-        return path
+        return self.path / "model.keras"
 
     def write_picture(self, name, figure):
         """Writes a matplotlib figure as `NAME.png`."""
         figure.suptitle(self.path.name)
-        with atomic_file.replacing(self.path / f"{name}.png") as new:
+        with self._writing(f"{name}.png") as new:
             figure.savefig(new, dpi=110)
 
     def write_page(self, metrics):
         """Writes `README.md`, what a person would want to know of the run."""
         config = self._read_json("config.json")
-        text = report.page(self.path.name, config, metrics)
-        atomic_file.write_text(self.path / "README.md", text)
+        self._write_text(
+            "README.md", report.page(self.path.name, config, metrics)
+        )
 
     def finish(self, metrics):
         """Writes `metrics.json`, which says that the run has finished."""

@@ -9,12 +9,18 @@ from amp_keras import AMPModel
 from amp_keras import datasets
 from amp_keras import models
 from amp_keras.experiments import distribution
+from amp_keras.experiments import resumption
+from amp_keras.experiments.best_weights import BestWeights
+from amp_keras.experiments.checkpoint_callback import CheckpointCallback
 from amp_keras.experiments.config import TrainingError
+from amp_keras.experiments.finite_loss import FiniteLoss
 from amp_keras.experiments.input_pipeline import augmentation_of
 from amp_keras.experiments.input_pipeline import training_batches
 from amp_keras.experiments.input_pipeline import validation_batches
 from amp_keras.experiments.optimizer import build_optimizer
-from amp_keras.experiments.resumption import Resumption
+from amp_keras.experiments.progress import Progress
+from amp_keras.experiments.progress import ProgressTracker
+from amp_keras.experiments.resumption import MetricsOfBrokenEpoch
 
 
 def build_network(config, data):
@@ -28,7 +34,15 @@ def build_network(config, data):
     return keras.Model(inputs, outputs, name=f"{config.dataset}_{config.model}")
 
 
-def train(config, data, callbacks=(), devices=None, **keeping):
+def train(
+    config,
+    data,
+    callbacks=(),
+    devices=None,
+    checkpoints=None,
+    on_epoch=lambda history: None,
+    **saving,
+):
     """Trains a network, or goes on with that.
 
     Args:
@@ -37,9 +51,11 @@ def train(config, data, callbacks=(), devices=None, **keeping):
         callbacks: Keras callbacks. Defaults to none.
         devices: What `distribution.create` returned. Defaults to `None`: one
             device.
-        keeping: `checkpoints`, `every_steps`, `stops` and `on_epoch`, as in
-            `Resumption`. If `checkpoints` holds one, training goes on from
-            there.
+        checkpoints: `Checkpoints` to write. If there is one already, training
+            goes on from there. Defaults to `None`: none.
+        on_epoch: Function of the history, called at the end of each epoch.
+            Defaults to one that does nothing.
+        saving: `every_steps` and `stops`, as in `CheckpointCallback`.
 
     Returns:
         A tuple: the trained plain network, after the epoch of the lowest
@@ -55,28 +71,56 @@ def train(config, data, callbacks=(), devices=None, **keeping):
     """
     devices = devices or distribution.SingleDevice()
     steps_per_epoch = len(data.train) // config.batch_size
-    resumption = Resumption(steps_per_epoch, **keeping)
     with devices.scope():
         model = _compiled_model(config, data, steps_per_epoch)
-        _resume(resumption, model, config, data, devices)
+        progress, best = _resume(model, checkpoints, config, data, devices)
+        best_weights = BestWeights(progress, best)
+        callbacks = [
+            MetricsOfBrokenEpoch(model, progress.step % steps_per_epoch),
+            ProgressTracker(progress, on_epoch),
+            FiniteLoss(progress, steps_per_epoch),
+            best_weights,
+            CheckpointCallback(
+                progress, best_weights, steps_per_epoch, checkpoints, **saving
+            ),
+            *callbacks,
+        ]
         with _advice_on_memory(config):
-            _fit(model, config, data, [resumption, *callbacks], devices)
-        resumption.use_best_epoch(model.model)
-    return model.model, resumption.progress
+            for part in progress.remaining_fits(steps_per_epoch, config.epochs):
+                _fit(model, config, data, devices, progress, callbacks, part)
+        best_weights.put_back(model.model)
+    return model.model, progress
 
 
-def _fit(model, config, data, callbacks, devices):
-    resumption = callbacks[0]
-    for part in resumption.rest(config.epochs):
-        model.fit(
-            training_batches(config, data, devices, resumption.progress.step),
-            validation_data=data.validation
-            and validation_batches(config, data, devices),
-            callbacks=callbacks,
-            shuffle=False,
-            verbose=config.verbose if devices.process_id == 0 else 0,
-            **part,
-        )
+def _fit(model, config, data, devices, progress, callbacks, part):
+    model.fit(
+        training_batches(config, data, devices, progress.step),
+        validation_data=data.validation
+        and validation_batches(config, data, devices),
+        callbacks=callbacks,
+        shuffle=False,
+        verbose=config.verbose if devices.process_id == 0 else 0,
+        **part,
+    )
+
+
+def _resume(model, checkpoints, config, data, devices):
+    """Returns the `Progress` and the best weights of what was saved."""
+    saved = checkpoints.load_latest() if checkpoints else None
+    devices.check_equal(saved[1]["step"] if saved else 0)
+    if not saved:
+        return Progress(), {}
+    arrays, progress = saved
+    if devices.process_id == 0:
+        print(f"going on after step {progress['step']}")
+    batches = training_batches(config, data, devices, start_step=0)
+    best = resumption.restore(
+        model,
+        arrays,
+        progress.pop("epsilon"),
+        next(batches.as_numpy_iterator()),
+    )
+    return Progress(**progress), best
 
 
 @contextlib.contextmanager
@@ -92,17 +136,6 @@ def _advice_on_memory(config):
             f"--model. Received: --batch_size={config.batch_size}, "
             f"--model={config.model}"
         ) from error
-
-
-def _resume(resumption, model, config, data, devices):
-    saved = resumption.load()
-    step = saved[1]["step"] if saved else 0
-    devices.check_equal(step)
-    if saved:
-        if devices.process_id == 0:
-            print(f"going on after step {step}")
-        batches = training_batches(config, data, devices, start_step=0)
-        resumption.restore(model, saved, next(batches.as_numpy_iterator()))
 
 
 def _compiled_model(config, data, steps_per_epoch):

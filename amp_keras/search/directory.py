@@ -1,33 +1,76 @@
 """The folder of a search: what it holds decides what is still to be done."""
 
 import csv
+import dataclasses
+import io
 
+from amp_keras.experiments.config import TrainingConfig
 from amp_keras.experiments.output_directory import OutputDirectory
+from amp_keras.experiments.output_directory import OutputError
+from amp_keras.search import plots
+from amp_keras.search import trials
+
+_FINAL = "final.csv"
+_KINDS = {
+    "oracle.json": {"hyperparameters": dict, "ongoing_trials": dict},
+    "trial.json": {"trial_id": str, "status": str, "hyperparameters": dict},
+}
 
 
 class SearchDirectory(OutputDirectory):
     """Writes the files of a search."""
 
     free = ("verbose", "data_dir", "manual_dir", "jit_compile", "distribution")
+    defaults = dataclasses.asdict(TrainingConfig())
     written = (
         "best.json",
         "epsilon.png",
         "errors",
-        "final.csv",
+        _FINAL,
+        "final",
         "keras_tuner",
         "tensorboard",
         "trials.csv",
     )
 
     @property
+    def keras_tuner(self):
+        return self.path / "keras_tuner"
+
+    @property
     def oracle_file(self):
-        return self.path / "keras_tuner" / "oracle.json"
+        return self.keras_tuner / "oracle.json"
+
+    def check_keras_tuner(self):
+        """Checks the files by which a search goes on.
+
+        Raises:
+            OutputError: If one of them is damaged or missing.
+        """
+        files = sorted(self.keras_tuner.rglob("*.json"))
+        states = [
+            self._read_json(file, _KINDS.get(file.name)) for file in files
+        ]
+        ended = [s for s in states if s.get("status", "RUNNING") != "RUNNING"]
+        if ended and not self.oracle_file.exists():
+            raise OutputError(
+                f"{self.oracle_file} is missing, though trials have ended: put "
+                "back the file that was there, or begin anew with --overwrite"
+            )
+
+    def write_trials(self, rows):
+        """Writes `trials.csv`."""
+        with self._writing("trials.csv") as new:
+            trials.write_csv(new, rows)
+
+    def write_picture(self, rows, title):
+        """Writes `epsilon.png`."""
+        with self._writing("epsilon.png") as new:
+            plots.draw(new, rows, title)
 
     def write_error(self, trial_id, message):
         """Keeps the traceback of a failed trial."""
-        folder = self.path / "errors"
-        folder.mkdir(exist_ok=True)
-        (folder / f"{trial_id}.txt").write_text(message)
+        self._write_text(f"errors/{trial_id}.txt", message)
 
     def first_error(self, trial_ids):
         """Returns the last line of the first traceback there is."""
@@ -41,20 +84,45 @@ class SearchDirectory(OutputDirectory):
         """Writes `best.json`, for `apps/train.py --config`."""
         self._write_json("best.json", config)
 
+    def write_final_network(self, role, seed, network):
+        """Writes `final/ROLE-seedSEED/model.keras`."""
+        with self._writing(f"final/{role}-seed{seed}/model.keras") as new:
+            network.save(new)
+
     def read_final(self):
-        """Returns the rows of `final.csv`, as dicts of strings."""
-        file = self.path / "final.csv"
+        """Returns the rows of `final.csv`, as dicts of strings.
+
+        Raises:
+            OutputError: If it is not what `add_final` writes.
+        """
+        file = self.path / _FINAL
         if not file.exists():
             return []
-        with file.open(newline="") as lines:
-            return list(csv.DictReader(lines))
+        try:
+            return _read_rows(file)
+        except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+            raise OutputError(
+                f"{file} is damaged ({error}): remove it to have the final "
+                "networks trained again"
+            ) from error
 
-    def append_final(self, row):
+    def add_final(self, row):
         """Adds a row to `final.csv`."""
-        file = self.path / "final.csv"
-        new = not file.exists()
-        with file.open("a", newline="") as lines:
-            writer = csv.DictWriter(lines, list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
+        rows = [*self.read_final(), row]
+        text = io.StringIO()
+        columns = dict.fromkeys(name for row in rows for name in row)
+        writer = csv.DictWriter(text, list(columns), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        self._write_text(_FINAL, text.getvalue())
+
+
+def _read_rows(file):
+    text = file.read_text()
+    rows = list(csv.DictReader(text.splitlines(), strict=True))
+    for row in rows:
+        int(row["seed"])
+        float(row["test_loss"])
+    if text and not text.endswith("\n"):
+        raise ValueError("its last line does not end")
+    return rows

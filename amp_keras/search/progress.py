@@ -9,7 +9,7 @@ class SearchProgress:
     The table of trials is written whenever one ends.
 
     Args:
-        table: Path of the table, a CSV file.
+        write_table: Function of the rows of `trials.rows`.
         objective: String, `"val_loss"` or `"val_accuracy"`.
         epochs: Int, the epochs of a trial of full length.
 
@@ -17,9 +17,9 @@ class SearchProgress:
         num_trials: Int, how many trials there will be.
     """
 
-    def __init__(self, table, objective, epochs):
+    def __init__(self, write_table, objective, epochs):
         self.num_trials = None
-        self._table = table
+        self._write_table = write_table
         self._objective = objective
         self._epochs = epochs
 
@@ -41,7 +41,7 @@ class SearchProgress:
 
     def end(self, oracle, trial):
         rows = trials.rows(oracle, self._objective, self._epochs)
-        trials.write_csv(self._table, rows)
+        self._write_table(rows)
         row = trials.row(trial)
         result = "failed"
         if row["status"] == trials.COMPLETED:

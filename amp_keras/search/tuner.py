@@ -25,9 +25,9 @@ class SearchTuner(keras_tuner.Tuner):
     The last epoch and not the best one: it is what training with the same
     configuration gives, whereas the best epoch is chosen with hindsight.
     Execution i of every trial has the seed `config.seed + i`, and so the same
-    initial weights, batches and validation split. No weights are kept. With
-    hyperband a trial that goes on is trained from its beginning, since the
-    decay of the learning rate depends on the number of epochs.
+    initial weights, batches and validation split. No weights of trials are
+    kept. With hyperband a trial that goes on is trained from its beginning,
+    since the decay of the learning rate depends on the number of epochs.
 
     Args:
         oracle: A keras-tuner oracle.
@@ -59,6 +59,11 @@ class SearchTuner(keras_tuner.Tuner):
             once = dataclasses.replace(config, seed=config.seed + execution)
             runs[once.seed] = self._train(once, trial, execution)
         return {**_summary(runs), "seconds": time.monotonic() - start}
+
+    def save(self):
+        """Saves the oracle, which is all that a search goes on by."""
+        if not self._is_worker():
+            self.oracle.save()
 
     def on_trial_end(self, trial):
         if "KERASTUNER_ORACLE_IP" in os.environ:

@@ -4,6 +4,9 @@ The first trial of each has every hyperparameter at its default, which with
 `AMPHyperModel` is plain training. No trial repeats the values of another.
 """
 
+import json
+import os
+
 import keras_tuner
 
 _RUNNING = "RUNNING"
@@ -29,6 +32,20 @@ class _BaselineFirst:
             return self._propose_at_random()
         return proposal
 
+    def save(self):
+        path = self._get_oracle_fname()
+        if _is_local(path):
+            _write_whole(path, self.get_state())
+        else:
+            super().save()
+
+    def _save_trial(self, trial):
+        folder = self._get_trial_dir(trial.trial_id)
+        if _is_local(folder):
+            _write_whole(os.path.join(folder, "trial.json"), trial.get_state())
+        else:
+            super()._save_trial(trial)
+
     def reload(self):
         super().reload()
         # They are read in the order of the folder.
@@ -40,6 +57,10 @@ class _BaselineFirst:
             for trial_id, trial in self.trials.items()
             if trial.status == _RUNNING
         ]
+        # What they have measured already is measured again.
+        for trial_id in self._retry_queue:
+            trial = self.trials[trial_id]
+            trial.metrics = type(trial.metrics)()
 
     def _baseline(self, values):
         return values
@@ -110,6 +131,21 @@ class GridOracle(_BaselineFirst, keras_tuner.Oracle):
             if not self._duplicate(values):
                 return {"status": _RUNNING, "values": values}
         return {"status": _STOPPED, "values": None}
+
+
+def _is_local(path):
+    return "://" not in path
+
+
+def _write_whole(path, state):
+    """Writes JSON so that a killed process leaves the old file or the new."""
+    folder, name = os.path.split(path)
+    new = os.path.join(folder, f".new-{name}")
+    with open(new, "w") as file:
+        json.dump(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(new, path)
 
 
 def combinations(space):

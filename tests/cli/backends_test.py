@@ -92,7 +92,7 @@ def test_several_processes_refuse_a_single_device(tmp_path):
 def test_two_killed_processes_go_on(single, tmp_path):
     run = tmp_path / "run"
     started = processes.start_two_processes(run, "--checkpoint_steps=1")
-    while not (run / "checkpoints" / "step-1.npz").exists():
+    while not (run / "checkpoints" / "step-1.checkpoint").exists():
         assert all(process.poll() is None for process in started)
         time.sleep(0.05)
     for process in started:

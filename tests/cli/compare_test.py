@@ -41,3 +41,23 @@ def test_no_finished_run_says_so(tmp_path, capsys):
         compare.main(["compare.py", str(tmp_path / "nothing")])
     assert exit.value.code == 2
     assert "no finished run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "content, fault",
+    [
+        ("", "is empty"),
+        ('{"seed":', "is not JSON"),
+        ("[]", "holds no JSON object"),
+        ('{"dataset": "digits"}', "has no `model`, or a wrong one"),
+    ],
+)
+def test_damaged_measures_are_named(content, fault, tmp_path, capsys):
+    run = write_run(tmp_path / "run")
+    (run / "metrics.json").write_text(content)
+    with pytest.raises(SystemExit) as exit:
+        compare.main(["compare.py", str(run)])
+    assert exit.value.code == 2
+    error = capsys.readouterr().err
+    assert f"{run / 'metrics.json'} {fault}" in error
+    assert error.endswith(f"or leave {run} out\n")

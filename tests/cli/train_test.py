@@ -485,7 +485,7 @@ def test_signal_saves_and_says_how_to_go_on(name, tmp_path):
     assert advice.endswith("The same command goes on from here:")
     again = f"KERAS_BACKEND={keras.config.backend()} python "
     assert repeated == again + shlex.join(command[1:])
-    assert list((run / "checkpoints").glob("step-*.npz"))
+    assert list((run / "checkpoints").glob("step-*.checkpoint"))
     assert not (run / ".lock").exists()
 
 

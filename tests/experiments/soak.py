@@ -103,7 +103,7 @@ class Soak:
         )
 
     def _last_step(self, name):
-        files = (self.folder / name / "checkpoints").glob("step-*.npz")
+        files = (self.folder / name / "checkpoints").glob("step-*.checkpoint")
         return max((int(file.stem[5:]) for file in files), default=0)
 
 
