@@ -27,7 +27,6 @@ if BACKEND != "tensorflow":
         "apps/compare_test.py",
         "apps/train_test.py",
         "datasets",
-        "evaluation",
         "models",
         "mutations_test.py",
         "tuning",
