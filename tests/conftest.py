@@ -28,7 +28,6 @@ if BACKEND != "tensorflow":
         "cli/golden_run_test.py",
         "cli/train_test.py",
         "datasets",
-        "evaluation",
         "models",
         "mutations_test.py",
         "cli/search_test.py",

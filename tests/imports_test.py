@@ -36,7 +36,11 @@ ALLOWED = {
     "amp_keras/backend/jax": {"keras", "jax", "amp_keras.trainer"},
     "amp_keras/backend/torch": {"keras", "torch", "amp_keras.trainer"},
     "amp_keras/models": {"keras"},
-    "amp_keras/evaluation": {"keras", "numpy"},
+    "amp_keras/evaluation": {
+        "keras",
+        "numpy",
+        *(f"amp_keras.backend.{name}.gradients" for name in FRAMEWORKS),
+    },
     "amp_keras/tuner": {
         "keras",
         "keras_tuner",
