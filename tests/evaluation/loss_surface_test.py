@@ -1,9 +1,9 @@
 import keras
+import networks
 import numpy as np
 import pytest
 import tiny_nets
 
-import networks
 from amp_keras.evaluation import LossSurface
 from amp_keras.evaluation import eigenvalues
 from amp_keras.evaluation import loss_against_radius
