@@ -169,15 +169,11 @@ class AMPModel(Trainer, keras.Model):
         self._inner_clipnorm = inner_clipnorm and float(inner_clipnorm)
         self._synchronize_perturbation = bool(synchronize_perturbation)
         self._log_perturbation = bool(log_perturbation)
-        self._perturbation_metrics = self._make_perturbation_metrics()
-        self._compiled_perturbation = self._has_perturbation
         # `fit()` asks it of the outermost model, but means the wrapped one.
         self._call_has_training_arg = model._call_has_training_arg
         self.supports_masking = True
         self.built = model.built
-        self._has_all_variables = all(
-            layer.built for layer in self._flatten_layers()
-        )
+        self._set_up_trainer()
 
     @property
     def epsilon(self):
