@@ -226,7 +226,8 @@ MUTATIONS = [
     (
         "variables left out lose their gradient at the perturbed weights",
         STEP,
-        "        self._check_read(gradients, previous_gradients, (first, scope))",
+        "        self._check_read(gradients, previous_gradients, "
+        "(first, scope))",
         "        gradients = [\n"
         "            g if is_in else old\n"
         "            for g, old, is_in in zip(\n"
