@@ -1,6 +1,7 @@
 """The training step of AMP, up to what depends on the backend."""
 
 import contextlib
+import copy
 import re
 
 import keras
@@ -94,7 +95,7 @@ class AMPTrainer:
             paths = [w.path for w in self.trainable_weights]
             raise ValueError(
                 "`perturb` must select at least one of the trainable "
-                f"variables, {paths}. Received: perturb={self.perturb}"
+                f"variables, {paths}. Received: perturb={self.perturb!r}"
             )
         return perturbation
 
@@ -137,7 +138,11 @@ class AMPTrainer:
     def _radius(self):
         return ops.convert_to_tensor(self._epsilon.variable)
 
-    def _forward(self, x, y, sample_weight):
+    def _forward(self, *batch):
+        # A model or a loss may change containers and arrays in place.
+        x, y, sample_weight = keras.tree.map_structure(
+            lambda t: t if ops.is_tensor(t) else copy.copy(t), batch
+        )
         if self._call_has_training_arg:
             y_pred = self(x, training=True)
         else:
