@@ -87,7 +87,8 @@ class Delegation:
 
     def build_from_config(self, config):
         self.model.build_from_config(config)
-        self.built = self.model.built
+        # Keras does not call a model built that it has built by a run.
+        self.built = self.model.built or bool(self.model.weights)
 
 
 # What Keras calls on the outermost model, with what to do instead.

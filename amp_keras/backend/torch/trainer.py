@@ -41,6 +41,19 @@ class TorchTrainer(AMPTrainer):
             gradients = _gradients(scaled_loss, weights)
         return loss.detach(), gradients
 
+    def _forward(self, x, y, sample_weight):
+        batch = keras.tree.flatten((x, y, sample_weight))
+        tensors = [t for t in batch if torch.is_tensor(t)]
+        versions = [t._version for t in tensors]
+        result = super()._forward(x, y, sample_weight)
+        if [t._version for t in tensors] != versions:
+            raise ValueError(
+                "All passes of a step must see the same batch, but the model "
+                "or the loss changed it in place, as `x /= 255` does. Write "
+                "`x = x / 255`."
+            )
+        return result
+
     @contextlib.contextmanager
     def _buffers_restored(self):
         """A scope after which wrapped torch modules have the same buffers."""
