@@ -1,5 +1,6 @@
 """The training step of AMP, up to what depends on the backend."""
 
+import copy
 import re
 
 import keras
@@ -215,10 +216,9 @@ class AMPTrainer:
     def _perturbed_weights(self, perturbation):
         """Returns the values of all trainable weights, + perturbation."""
         perturbation = iter(perturbation)
-        values = [ops.stop_gradient(w.value) for w in self.trainable_weights]
         return [
-            v + ops.cast(next(perturbation), v.dtype) if is_in else v
-            for v, is_in in zip(values, self._is_perturbed())
+            _add(next(perturbation), w.value) if is_in else w.value
+            for w, is_in in zip(self.trainable_weights, self._is_perturbed())
         ]
 
     def _state_variables(self):
@@ -237,7 +237,11 @@ class AMPTrainer:
     def _radius(self):
         return ops.convert_to_tensor(self._epsilon.variable)
 
-    def _forward(self, x, y, sample_weight):
+    def _forward(self, *batch):
+        # A model or a loss may change containers and arrays in place.
+        x, y, sample_weight = keras.tree.map_structure(
+            lambda t: t if ops.is_tensor(t) else copy.copy(t), batch
+        )
         if self._call_has_training_arg:
             y_pred = self(x, training=True)
         else:
@@ -378,6 +382,10 @@ class AMPTrainer:
 
     def _num_replicas(self):
         return 1
+
+
+def _add(perturbation, value):
+    return ops.stop_gradient(value) + ops.cast(perturbation, value.dtype)
 
 
 def _batch_size(x):

@@ -18,10 +18,12 @@ ALLOWED = {
     "amp_keras/amp_model.py": {
         "keras",
         "amp_keras.backend",
+        "amp_keras.delegation",
         "amp_keras.epsilon",
         "amp_keras.perturbation",
         "amp_keras.weights_file",
     },
+    "amp_keras/delegation.py": {"keras"},
     "amp_keras/epsilon.py": {"keras"},
     "amp_keras/weights_file.py": {"h5py"},
     "amp_keras/trainer.py": {"keras", "amp_keras.perturbation"},

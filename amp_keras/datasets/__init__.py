@@ -62,6 +62,6 @@ def load(name, data_dir=None, manual_dir=None):
     """
     if name not in _LOADERS:
         raise ValueError(
-            f"`name` must be one of {', '.join(NAMES)}. Received: name={name}"
+            f"`name` must be one of {', '.join(NAMES)}. Received: name={name!r}"
         )
     return _LOADERS[name](data_dir=data_dir, manual_dir=manual_dir)

@@ -67,6 +67,6 @@ def get(name):
     """
     if name not in _BUILDERS:
         raise ValueError(
-            f"`name` must be one of {', '.join(NAMES)}. Received: name={name}"
+            f"`name` must be one of {', '.join(NAMES)}. Received: name={name!r}"
         )
     return _BUILDERS[name]

@@ -180,7 +180,7 @@ class TensorFlowTrainer(AMPTrainer):
                 "(https://github.com/keras-team/keras/issues/20585). Use "
                 "`MirroredStrategy` on one machine, or several machines by "
                 "KERAS_BACKEND=jax and `keras.distribution`. "
-                f"Received: strategy={strategy}"
+                f"Received: strategy={strategy!r}"
             )
 
     def _all_finite(self, tensors):
