@@ -307,6 +307,8 @@ def table(results):
 
 def main(name):
     models._BUILDERS["resnet20"] = tiny
+    # Nobody's work on the code meanwhile is to be seen in the folders.
+    os.environ["GIT_DIR"] = os.devnull
     __import__(f"amp_keras.cli.{name}")
     results = []
     with tempfile.TemporaryDirectory() as folder:
