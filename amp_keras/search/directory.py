@@ -47,9 +47,9 @@ class SearchDirectory(OutputDirectory):
         Raises:
             OutputError: If one of them is damaged or missing.
         """
-        files = sorted(self.keras_tuner.rglob("*.json"))
         states = [
-            self._read_json(file, _KINDS.get(file.name)) for file in files
+            self._read_json(file.relative_to(self.path), _KINDS.get(file.name))
+            for file in sorted(self.keras_tuner.rglob("*.json"))
         ]
         ended = [s for s in states if s.get("status", "RUNNING") != "RUNNING"]
         if ended and not self.oracle_file.exists():

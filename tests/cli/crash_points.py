@@ -28,6 +28,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import traceback
 import zipfile
 
 import keras
@@ -186,6 +187,8 @@ def _in_child(name, parent, report, kill_at, is_torn):
         operations = [dataclasses.astuple(o) for o in observer.operations]
         report.write_text(json.dumps(operations))
         code = 0
+    except Exception:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
