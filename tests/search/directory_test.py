@@ -43,11 +43,11 @@ DAMAGES = {
 @pytest.mark.parametrize("content, fault", DAMAGES.items())
 @pytest.mark.parametrize("name", ["oracle.json", "trial_0000/trial.json"])
 def test_damaged_state_is_named(name, content, fault, directory):
-    directory.check_keras_tuner()
+    directory.check()
     path = directory.keras_tuner / name
     path.write_text(content)
     with pytest.raises(OutputError) as error:
-        directory.check_keras_tuner()
+        directory.check()
     line = str(error.value)
     assert line.startswith(f"{path} {fault}") and line.endswith(ADVICE)
     assert path.read_text() == content
@@ -57,7 +57,7 @@ def test_folder_in_the_place_of_a_state_is_named(directory):
     directory.oracle_file.unlink()
     directory.oracle_file.mkdir()
     with pytest.raises(OutputError, match="oracle.json cannot be read"):
-        directory.check_keras_tuner()
+        directory.check()
 
 
 def test_trials_that_have_ended_are_not_run_again_for_want_of_a_file(
@@ -65,14 +65,14 @@ def test_trials_that_have_ended_are_not_run_again_for_want_of_a_file(
 ):
     directory.oracle_file.unlink()
     with pytest.raises(OutputError) as error:
-        directory.check_keras_tuner()
+        directory.check()
     assert str(error.value) == (
         f"{directory.oracle_file} is missing, though trials have ended{ADVICE}"
     )
     # Killed while its first trial began.
     path = directory.keras_tuner / "trial_0000" / "trial.json"
     path.write_text(json.dumps({**TRIAL, "status": "RUNNING"}))
-    directory.check_keras_tuner()
+    directory.check()
 
 
 def test_final_rows_are_added_one_by_one(directory):
@@ -97,8 +97,10 @@ def test_final_rows_are_added_one_by_one(directory):
 def test_damaged_final_table_is_named(content, directory):
     path = directory.path / "final.csv"
     path.write_bytes(content)
-    with pytest.raises(OutputError) as error:
+    with pytest.raises(OutputError):
         directory.add_final(ROW)
+    with pytest.raises(OutputError) as error:
+        directory.check()
     line = str(error.value)
     assert line.startswith(f"{path} is damaged (")
     assert line.endswith("remove it to have the final networks trained again")
