@@ -32,9 +32,11 @@ flags.DEFINE_string(
 )
 
 command_line.define_name(
-    "dataset", _DEFAULT.dataset, datasets.NAMES, "The dataset."
+    "dataset", _DEFAULT.dataset, datasets.names(), "The dataset."
 )
-command_line.define_name("model", _DEFAULT.model, models.NAMES, "The network.")
+command_line.define_name(
+    "model", _DEFAULT.model, models.names(), "The network."
+)
 command_line.define_float(
     "epsilon",
     _DEFAULT.epsilon,
