@@ -1,6 +1,7 @@
 """`AMPModel`: a Keras model trained by Adversarial Model Perturbation."""
 
 import contextlib
+import functools
 import math
 import numbers
 import re
@@ -8,6 +9,8 @@ import re
 import keras
 
 from amp_keras import weights_file
+from amp_keras.delegation import Delegation
+from amp_keras.delegation import check_network
 from amp_keras.epsilon import Epsilon
 from amp_keras.perturbation import NORMS
 
@@ -28,7 +31,7 @@ else:
 
 
 @keras.saving.register_keras_serializable(package="amp_keras")
-class AMPModel(Trainer, keras.Model):
+class AMPModel(Delegation, Trainer, keras.Model):
     """Trains a model by Adversarial Model Perturbation (AMP).
 
     AMP minimizes the loss at the worst weights near the current ones instead
@@ -71,10 +74,11 @@ class AMPModel(Trainer, keras.Model):
 
     Args:
         model: A `keras.Model`: Sequential, functional or subclassed. It must
-            not define its own `compute_loss()`, `compute_metrics()` or
-            `train_step()`, `test_step()`, `predict_step()`: those of the
-            wrapper would take their place. Define them on a subclass of
-            `AMPModel` instead.
+            not define how it is trained, evaluated or compiled, by methods
+            such as `train_step()`, `compute_loss()` or `fit()`: those of the
+            wrapper would take their place. Define `compute_loss()` and others
+            on a subclass of `AMPModel` instead; a `train_step()` there must
+            call `super().train_step()`.
         epsilon: Float >= 0, the radius of the ball. A good value depends on
             the network and on `norm`, so there is no default. `0` trains
             without perturbation, exactly as `model.fit()` would.
@@ -147,13 +151,13 @@ class AMPModel(Trainer, keras.Model):
         log_perturbation=False,
         name=None,
     ):
-        _check_model(model)
+        check_network(model)
         _check_non_negative_float("epsilon", epsilon)
         _check_non_negative_float("inner_lr", inner_lr)
         _check_non_negative_int("inner_iters", inner_iters)
         if norm not in NORMS:
             raise ValueError(
-                f"`norm` must be one of {NORMS}. Received: norm={norm}"
+                f"`norm` must be one of {NORMS}. Received: norm={norm!r}"
             )
         _check_perturb(perturb)
         _check_inner_clipnorm(inner_clipnorm)
@@ -169,15 +173,11 @@ class AMPModel(Trainer, keras.Model):
         self._inner_clipnorm = inner_clipnorm and float(inner_clipnorm)
         self._synchronize_perturbation = bool(synchronize_perturbation)
         self._log_perturbation = bool(log_perturbation)
-        self._perturbation_metrics = self._make_perturbation_metrics()
-        self._compiled_perturbation = self._has_perturbation
         # `fit()` asks it of the outermost model, but means the wrapped one.
         self._call_has_training_arg = model._call_has_training_arg
         self.supports_masking = True
         self.built = model.built
-        self._has_all_variables = all(
-            layer.built for layer in self._flatten_layers()
-        )
+        self._set_up_trainer()
 
     @property
     def epsilon(self):
@@ -226,18 +226,46 @@ class AMPModel(Trainer, keras.Model):
         inputs = keras.tree.map_shape_structure(keras.KerasTensor, input_shape)
         try:
             self.compute_output_spec(inputs)
-        except Exception:
-            # A model that takes no float inputs is built by its first call.
-            pass
+        except Exception as error:
+            raise ValueError(
+                "The network cannot be built from a shape, which means float "
+                "inputs. Call the model on a batch instead. "
+                f"Received: input_shape={input_shape!r} ({error})"
+            ) from error
+
+    def _maybe_build(self, call_spec):
+        """The network is built by its own call, which sees the inputs."""
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if cls.train_step is not AMPModel.train_step:
+            cls.train_step = _calling_super(cls.train_step)
+
+    def train_step(self, *args):
+        """Takes a step; what it takes and returns depends on the backend.
+
+        A subclass may extend it, by `super().train_step()`. To change what is
+        minimized, override `compute_loss()`, which every pass calls with the
+        model's outputs at the weights of that pass.
+        """
+        self._has_stepped = True
+        return super().train_step(*args)
+
+    def _assert_compile_called(self, method_name=None):
+        if not self.compiled and self.model.compiled:
+            raise ValueError(
+                "`AMPModel` takes nothing over from the network's own "
+                "`compile()`. Write `model.compile(optimizer=..., loss=..., "
+                "metrics=...)` or, for the settings of the network, "
+                "`model.compile_from_config(model.model.get_compile_config())`"
+                f" before calling `{method_name}()`."
+            )
+        super()._assert_compile_called(method_name)
 
     def call(self, inputs, training=None):
         if self._call_has_training_arg:
             return self.model(inputs, training=training)
         return self.model(inputs)
-
-    @property
-    def output_names(self):
-        return self.model.output_names
 
     @property
     def metrics(self):
@@ -302,7 +330,7 @@ class AMPModel(Trainer, keras.Model):
             "inner_lr": self.inner_lr,
             "inner_iters": self.inner_iters,
             "norm": self.norm,
-            "perturb": keras.saving.serialize_keras_object(self.perturb),
+            "perturb": _serialize_function(self.perturb),
             "inner_clipnorm": self.inner_clipnorm,
             "synchronize_perturbation": self.synchronize_perturbation,
             "log_perturbation": self.log_perturbation,
@@ -310,37 +338,57 @@ class AMPModel(Trainer, keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        objects = {
-            name: keras.saving.deserialize_keras_object(
-                config.get(name), custom_objects=custom_objects
-            )
-            for name in ("model", "perturb")
-        }
-        return cls(**{**config, **objects})
-
-
-_METHODS_OF_THE_WRAPPER = (
-    "compute_loss",
-    "compute_metrics",
-    "train_step",
-    "test_step",
-    "predict_step",
-)
-
-
-def _check_model(model):
-    if not isinstance(model, keras.Model):
-        raise ValueError(
-            "`model` must be a `keras.Model`. "
-            f"Received: model={model} (of type {type(model)})"
+        network = keras.saving.deserialize_keras_object(
+            config["model"], custom_objects=custom_objects
         )
-    for method in _METHODS_OF_THE_WRAPPER:
-        if getattr(type(model), method) is not getattr(keras.Model, method):
+        perturb = _deserialize_function(config.get("perturb"), custom_objects)
+        return cls(**{**config, "model": network, "perturb": perturb})
+
+
+class _NameOfFunction(str):
+    """A string that remembers the function it stands for.
+
+    `keras.models.clone_model()` copies a model by its configuration, in which
+    strings stay what they are. In a file it is a string like any other.
+    """
+
+
+def _serialize_function(function):
+    config = keras.saving.serialize_keras_object(function)
+    if isinstance(config, dict):
+        name = _NameOfFunction(config["class_name"])
+        name.function = function
+        config = {**config, "class_name": name}
+    return config
+
+
+def _deserialize_function(config, custom_objects):
+    name = config["class_name"] if isinstance(config, dict) else None
+    if isinstance(name, _NameOfFunction):
+        return name.function
+    return keras.saving.deserialize_keras_object(
+        config, custom_objects=custom_objects
+    )
+
+
+def _calling_super(train_step):
+    """Returns a `train_step()` that raises unless it takes AMP's step."""
+
+    @functools.wraps(train_step)
+    def checked(self, *args):
+        self._has_stepped = False
+        result = train_step(self, *args)
+        if not self._has_stepped:
             raise ValueError(
-                f"`model` must not define `{method}()`, which `AMPModel` "
-                "would replace; define it on a subclass of `AMPModel`. "
-                f"Received: model={model} (of type {type(model)})"
+                "`train_step()` of a subclass of `AMPModel` must call "
+                "`super().train_step()`: its own would train without AMP. To "
+                "change what is minimized, override `compute_loss()`, which "
+                "every pass calls. "
+                f"Received: model={self!r} (of type {type(self)})"
             )
+        return result
+
+    return checked
 
 
 def _check_perturb(perturb):
@@ -351,7 +399,7 @@ def _check_perturb(perturb):
     except (re.error, TypeError) as error:
         raise ValueError(
             "`perturb` must be None, a function of a variable or a regular "
-            f"expression. Received: perturb={perturb} ({error})"
+            f"expression. Received: perturb={perturb!r} ({error})"
         ) from error
 
 
@@ -362,7 +410,7 @@ def _check_inner_clipnorm(value):
     if value == 0:
         raise ValueError(
             "`inner_clipnorm` must be None or a float > 0. "
-            f"Received: inner_clipnorm={value}"
+            f"Received: inner_clipnorm={value!r}"
         )
 
 
@@ -374,7 +422,7 @@ def _check_non_negative_float(name, value):
         or value < 0
     ):
         raise ValueError(
-            f"`{name}` must be a finite float >= 0. Received: {name}={value}"
+            f"`{name}` must be a finite float >= 0. Received: {name}={value!r}"
         )
 
 
@@ -385,5 +433,5 @@ def _check_non_negative_int(name, value):
         or value < 0
     ):
         raise ValueError(
-            f"`{name}` must be an int >= 0. Received: {name}={value}"
+            f"`{name}` must be an int >= 0. Received: {name}={value!r}"
         )

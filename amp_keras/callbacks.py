@@ -41,7 +41,7 @@ class EpsilonScheduler(keras.callbacks.Callback):
         if not callable(schedule):
             raise ValueError(
                 "`schedule` must be a function of the epoch. "
-                f"Received: schedule={schedule}"
+                f"Received: schedule={schedule!r}"
             )
         self.schedule = schedule
 
@@ -49,7 +49,7 @@ class EpsilonScheduler(keras.callbacks.Callback):
         if not hasattr(model, "epsilon"):
             raise ValueError(
                 "`EpsilonScheduler` must be used with an `AMPModel`. "
-                f"Received: model={model} (of type {type(model)})"
+                f"Received: model={model!r} (of type {type(model)})"
             )
         super().set_model(model)
 

@@ -1,7 +1,7 @@
 """The inner maximization of AMP, over lists of tensors.
 
-A perturbation is a list of tensors, one for each trainable variable, or `None`
-for one that is not perturbed. Nothing here knows of a model or a backend.
+A perturbation is a list of tensors, one for each variable that is perturbed.
+Nothing here knows of a model or a backend.
 """
 
 import keras
@@ -17,9 +17,8 @@ def ascend(perturbation, gradients, inner_lr):
     """Takes one gradient-ascent step on the perturbation.
 
     Args:
-        perturbation: List of tensors or `None`, one for each variable.
-        gradients: List of tensors of the same shapes. `None` stands for a
-            variable that the loss does not depend on; it is left alone.
+        perturbation: List of tensors, one for each variable.
+        gradients: List of tensors of the same shapes.
         inner_lr: Float, the step size zeta.
 
     Returns:
@@ -30,7 +29,7 @@ def ascend(perturbation, gradients, inner_lr):
         Perturbation", CVPR 2021, Algorithm 1, line 6.
     """
     return [
-        p if p is None or g is None else p + inner_lr * ops.cast(g, p.dtype)
+        p + inner_lr * ops.cast(g, p.dtype)
         for p, g in zip(perturbation, gradients)
     ]
 
@@ -42,7 +41,7 @@ def project(perturbation, epsilon, norm="global"):
     down to the sphere. Norms are computed in the dtype of `wide_dtype`.
 
     Args:
-        perturbation: List of tensors or `None`, one for each variable.
+        perturbation: List of tensors, one for each variable.
         epsilon: Float or scalar tensor, the radius.
         norm: `"global"` for one ball over all variables together, or
             `"per_variable"` for a ball of radius `epsilon` for each variable.
@@ -61,24 +60,23 @@ def project(perturbation, epsilon, norm="global"):
     ]
 
 
-def clipped_share(ascended, epsilon, norm="global"):
-    """Returns the share of the balls that a perturbation has left.
+def clipped_share(perturbation, epsilon, norm="global"):
+    """Returns the share of the balls whose sphere a perturbation has reached.
 
     Args:
-        ascended: List of tensors, a perturbation before its projection.
+        perturbation: List of tensors, a perturbation after its projection.
         epsilon: Float or scalar tensor, the radius.
         norm: As in `project`. With `"global"` there is one ball, and the share
             is 0 or 1.
 
     Returns:
-        A float32 scalar: the share of balls in which `project` shortens it.
+        A float32 scalar: the share of balls in which the norm is at least
+        `epsilon`, up to rounding.
     """
-    norms = [
-        l2_norm(ball)
-        for ball in _balls(ascended, norm)
-        if any(tensor is not None for tensor in ball)
-    ]
-    return ops.mean(ops.cast(ops.greater(ops.stack(norms), epsilon), "float32"))
+    norms = [l2_norm(ball) for ball in _balls(perturbation, norm)]
+    norms = ops.stack([ops.cast(norm, "float32") for norm in norms])
+    reached = ops.greater_equal(norms, epsilon * (1 - 1e-5))
+    return ops.mean(ops.cast(reached, "float32"))
 
 
 def l2_norm(tensors):
@@ -88,9 +86,6 @@ def l2_norm(tensors):
     1e-20 to 1e20 neither vanish nor overflow. It is NaN or infinite if any
     value is.
     """
-    tensors = [t for t in tensors if t is not None]
-    if not tensors:
-        return ops.zeros(())
     dtype = wide_dtype(*(t.dtype for t in tensors))
     tensors = [ops.cast(t, dtype) for t in tensors]
     largest = ops.max(ops.stack([ops.max(ops.abs(t)) for t in tensors]))
@@ -117,6 +112,4 @@ def _balls(perturbation, norm):
 def _project_onto_ball(tensors, epsilon):
     norm = ops.maximum(l2_norm(tensors), _TINY)
     shrinkage = ops.minimum(1.0, ops.divide(epsilon, norm))
-    return [
-        t if t is None else t * ops.cast(shrinkage, t.dtype) for t in tensors
-    ]
+    return [t * ops.cast(shrinkage, t.dtype) for t in tensors]

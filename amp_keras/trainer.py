@@ -1,6 +1,6 @@
 """The training step of AMP, up to what depends on the backend."""
 
-import contextlib
+import copy
 import re
 
 import keras
@@ -25,35 +25,79 @@ class AMPTrainer:
 
     The weights never change before the optimizer updates them: a perturbed
     pass runs on the tensors `weights + perturbation`, substituted in a
-    `keras.StatelessScope`, which also drops every state change of that pass.
+    `PassScope`, which also drops every state change of that pass.
 
-    The subclass in `backend/<name>/trainer.py` has `train_step()` and the
-    passes, which differentiate.
+    The subclass in `backend/<name>/trainer.py` has `train_step()`;
+    `_first_scope()`, that of the first pass, which alone leaves a trace;
+    `_repeating_scope(first)`, that of a pass which begins as the first did; and
+    `_differentiate`.
     """
 
     def _amp_step(self, data):
         """Algorithm 1 on one batch; returns the logs of the step."""
         x, y, sample_weight = batch = keras.utils.unpack_x_y_sample_weight(data)
-        loss, y_pred, gradients, state = self._clean_pass(batch)
-        perturbation = self._zero_perturbation()
+        epsilon, variables = self._radius(), self._perturbed_variables()
+        perturbation = self.initial_perturbation(variables, epsilon)
+        loss, y_pred, gradients, first = self._first_pass(batch, perturbation)
+        perturbed_loss = loss
         for _ in range(self.inner_iters):
-            ascent = self._ascent_gradients(gradients, perturbation)
-            ascended = ascend(perturbation, ascent, self.inner_lr)
-            perturbation = project(ascended, self._radius(), self.norm)
-            clean_gradients = gradients
+            ascent = self._ascent_gradients(gradients)
+            perturbation = self.ascend(variables, perturbation, ascent, epsilon)
             perturbed_loss, gradients = self._perturbed_pass(
-                batch, state, perturbation
+                batch, perturbation, first, gradients
             )
-            self._check_substituted(clean_gradients, gradients)
 
         finite = self._all_finite([*perturbation, *gradients])
         self._track_loss(loss, x, finite)
         logs = self._track_perturbation(
-            loss, perturbed_loss, ascended, perturbation, x, finite
+            loss, perturbed_loss, perturbation, epsilon, x, finite
         )
         self._update_weights(gradients, finite)
         metrics = self.compute_metrics(x, y, y_pred, sample_weight)
         return {**metrics, **logs}
+
+    def initial_perturbation(self, variables, epsilon):
+        """Returns the perturbation that a step begins with: zero.
+
+        The first pass of a step, which its loss, metrics and state come from,
+        is made at the weights + this perturbation. Override it for methods
+        that do not begin at the weights.
+
+        Args:
+            variables: List of tensors, the values of the variables that are
+                perturbed.
+            epsilon: Scalar tensor, the radius. (`self.epsilon` cannot be read
+                within a compiled step.)
+
+        Returns:
+            List of tensors of the shapes of `variables`, at least float32.
+        """
+        return [ops.zeros(v.shape, wide_dtype(v.dtype)) for v in variables]
+
+    def ascend(self, variables, perturbation, gradients, epsilon):
+        """Takes one step of the inner maximization, projection included.
+
+        Override it for another ascent, such as that of ASAM.
+
+        Args:
+            variables: List of tensors, the values of the variables that are
+                perturbed.
+            perturbation: List of tensors, the perturbation so far.
+            gradients: List of tensors, the gradients of the mean loss over the
+                global batch at `variables + perturbation`, of the dtypes of
+                the perturbation; zeros where the loss does not depend on a
+                variable.
+            epsilon: Scalar tensor, the radius. (`self.epsilon` cannot be read
+                within a compiled step.)
+
+        Returns:
+            List of tensors, the next perturbation, and nothing else.
+
+        Reference:
+            Zheng et al., CVPR 2021, Algorithm 1, lines 6 to 9.
+        """
+        ascended = ascend(perturbation, gradients, self.inner_lr)
+        return project(ascended, epsilon, self.norm)
 
     def get_metrics_result(self):
         """Leaves out the perturbation's metrics, which are of training only."""
@@ -79,47 +123,103 @@ class AMPTrainer:
         """Whether the perturbation of this step can be other than zero."""
         return self._has_perturbation and bool(self.trainable_weights)
 
-    def _zero_perturbation(self):
-        """Returns zeros, in at least float32, or `None` for a left-out weight.
+    def _set_up_trainer(self):
+        """Makes the state of the trainer; the arguments have been set."""
+        self._perturbation_metrics = {}
+        if self.log_perturbation:
+            self._perturbation_metrics = {
+                name: keras.metrics.Mean(name) for name in PERTURBATION_METRICS
+            }
+        self._compiled_perturbation = self._has_perturbation
+        self._has_all_variables = all(
+            layer.built for layer in self._flatten_layers()
+        )
+
+    def _first_pass(self, batch, perturbation):
+        """Makes the pass that the step's numbers and state come from.
+
+        Returns:
+            A tuple: the loss, the predictions, the gradients, and the scope.
+        """
+        weights = [w.value for w in self.trainable_weights]
+        if not self._begins_at_the_weights():
+            weights = self._perturbed_weights(perturbation)
+        with self._first_scope() as scope:
+            gradients, loss, y_pred = self._run_pass(batch, weights, scope)
+        return loss, y_pred, gradients, scope
+
+    def _perturbed_pass(self, batch, perturbation, first, previous_gradients):
+        """Returns loss and gradients at weights + perturbation.
+
+        A variable that the loss no longer depends on, as that of an expert to
+        which nothing is routed there, has a gradient of zero.
+        """
+        weights = self._perturbed_weights(perturbation)
+        with self._repeating_scope(first) as scope:
+            gradients, loss, _ = self._run_pass(batch, weights, scope)
+        self._check_read(gradients, previous_gradients, (first, scope))
+        gradients = [
+            ops.zeros_like(old) if new is None and old is not None else new
+            for new, old in zip(gradients, previous_gradients)
+        ]
+        return loss, gradients
+
+    def _run_pass(self, batch, weights, scope):
+        """Differentiates the loss of a batch at the given weights.
+
+        Differentiation is within the scope, since it may run layers again.
+        """
+
+        def scaled_loss(weights):
+            scope.substitute(self.trainable_weights, weights)
+            loss, y_pred = self._forward(*batch)
+            scaled_loss = self.optimizer.scale_loss(loss)
+            scope.end_forward()
+            self._check_unassigned(scope)
+            return scaled_loss, (loss, y_pred, scope.results())
+
+        gradients, (loss, y_pred, scope.left) = self._differentiate(
+            scaled_loss, weights
+        )
+        return gradients, ops.stop_gradient(loss), y_pred
+
+    def _begins_at_the_weights(self):
+        own = type(self).initial_perturbation
+        return own is AMPTrainer.initial_perturbation
+
+    def _is_perturbed(self):
+        """Returns a bool for each trainable weight.
 
         Weights that take their gradient for their new value are left out.
         """
-        perturbation = [
-            ops.zeros(w.shape, wide_dtype(w.dtype))
-            if _matches(self.perturb, w) and not w.overwrite_with_gradient
-            else None
+        chosen = [
+            _matches(self.perturb, w) and not w.overwrite_with_gradient
             for w in self.trainable_weights
         ]
-        if all(p is None for p in perturbation):
+        if not any(chosen):
             paths = [w.path for w in self.trainable_weights]
             raise ValueError(
                 "`perturb` must select at least one of the trainable "
-                f"variables, {paths}. Received: perturb={self.perturb}"
+                f"variables, {paths}. Received: perturb={self.perturb!r}"
             )
-        return perturbation
+        return chosen
 
-    def _perturbed_values(self, perturbation):
-        """Returns trainable weights + perturbation."""
+    def _of_perturbed(self, tensors):
+        """Returns those of the weights that are perturbed."""
+        return [t for t, is_in in zip(tensors, self._is_perturbed()) if is_in]
+
+    def _perturbed_variables(self):
+        return self._of_perturbed(
+            [ops.stop_gradient(w.value) for w in self.trainable_weights]
+        )
+
+    def _perturbed_weights(self, perturbation):
+        """Returns the values of all trainable weights, + perturbation."""
+        perturbation = iter(perturbation)
         return [
-            w.value if p is None else w.value + ops.cast(p, w.dtype)
-            for w, p in zip(self.trainable_weights, perturbation)
+            _add(next(perturbation), w.value) if is_in else w.value
+            for w, is_in in zip(self.trainable_weights, self._is_perturbed())
         ]
-
-    @contextlib.contextmanager
-    def _substituted(self, weights, state):
-        """A scope in which variables have the given values.
-
-        Seed generators are part of the state, so that the perturbed passes
-        draw the same noise as the clean pass.
-        """
-        substitution = [*zip(self.trainable_weights, weights), *state]
-        scope = keras.StatelessScope(substitution, collect_losses=True)
-        before = map(scope.get_current_value, self.trainable_weights)
-        before = list(before)
-        with scope:
-            yield scope
-        after = map(scope.get_current_value, self.trainable_weights)
-        self._check_unassigned(before, after)
 
     def _state_variables(self):
         """All variables that the optimizer does not train.
@@ -137,7 +237,11 @@ class AMPTrainer:
     def _radius(self):
         return ops.convert_to_tensor(self._epsilon.variable)
 
-    def _forward(self, x, y, sample_weight):
+    def _forward(self, *batch):
+        # A model or a loss may change containers and arrays in place.
+        x, y, sample_weight = keras.tree.map_structure(
+            lambda t: t if ops.is_tensor(t) else copy.copy(t), batch
+        )
         if self._call_has_training_arg:
             y_pred = self(x, training=True)
         else:
@@ -151,32 +255,36 @@ class AMPTrainer:
         )
         return loss, y_pred
 
-    def _ascent_gradients(self, gradients, perturbation):
+    def _ascent_gradients(self, gradients):
         """Returns the gradients of the mean loss over the global batch.
 
-        They are in the dtype of the perturbation, freed of the optimizer's
-        loss scale, summed over the replicas, and clipped if asked for.
+        They are those of the perturbed variables, in at least float32, freed
+        of the optimizer's loss scale, summed over the replicas, and clipped if
+        asked for.
         """
         gradients = [
-            None if g is None or p is None else ops.cast(g, p.dtype)
-            for g, p in zip(gradients, perturbation)
+            ops.zeros(w.shape, wide_dtype(w.dtype))
+            if g is None
+            else ops.cast(g, wide_dtype(w.dtype))
+            for w, g in zip(self.trainable_weights, gradients)
         ]
-        gradients = self._of_global_batch(gradients)
+        gradients = self._of_global_batch(self._of_perturbed(gradients))
         scale = self.optimizer.scale_loss(ops.ones(()))
-        gradients = [
-            g if g is None else g / ops.cast(scale, g.dtype) for g in gradients
-        ]
+        gradients = [g / ops.cast(scale, g.dtype) for g in gradients]
         if self.inner_clipnorm is None:
             return gradients
         return project(gradients, self.inner_clipnorm)
 
-    def _check_substituted(self, clean_gradients, perturbed_gradients):
+    def _check_read(self, gradients, previous_gradients, scopes):
+        """Raises if a variable has a gradient that bypasses the scopes."""
         bypassed = [
             w.path
-            for w, clean, perturbed in zip(
-                self.trainable_weights, clean_gradients, perturbed_gradients
+            for w, new, old in zip(
+                self.trainable_weights, gradients, previous_gradients
             )
-            if clean is not None and perturbed is None
+            if new is None
+            and old is not None
+            and not any(scope.has_read(w) for scope in scopes)
         ]
         if bypassed:
             raise ValueError(
@@ -186,11 +294,11 @@ class AMPTrainer:
                 f"Received: variables {bypassed}"
             )
 
-    def _check_unassigned(self, before, after):
+    def _check_unassigned(self, scope):
         assigned = [
             w.path
-            for w, old, new in zip(self.trainable_weights, before, after)
-            if old is not new and not w.overwrite_with_gradient
+            for w in scope.assigned
+            if scope.is_substituted(w) and not w.overwrite_with_gradient
         ]
         if assigned:
             raise ValueError(
@@ -203,11 +311,11 @@ class AMPTrainer:
     def _track_loss(self, loss, x, finite):
         loss *= self._num_replicas()
         if not self._skips_non_finite_steps():
-            loss = ops.where(finite, loss, float("nan") * loss)
+            loss += ops.cast(_nan_unless(finite), loss.dtype)
         self._loss_tracker.update_state(loss, sample_weight=_batch_size(x))
 
     def _track_perturbation(
-        self, loss, perturbed_loss, ascended, perturbation, x, finite
+        self, loss, perturbed_loss, perturbation, epsilon, x, finite
     ):
         """Updates the perturbation's metrics and returns their results."""
         if not self._perturbation_metrics:
@@ -217,11 +325,11 @@ class AMPTrainer:
             "sharpness": (perturbed_loss - loss) * self._num_replicas(),
             "perturbation_norm": l2_norm(perturbation),
             "perturbation_clipped": clipped_share(
-                ascended, self._radius(), self.norm
+                perturbation, epsilon, self.norm
             ),
         }
         weight = ops.cast(_batch_size(x), "float32")
-        fill = float("nan")
+        fill = _nan_unless(finite)
         if self._skips_non_finite_steps():
             weight *= ops.cast(finite, "float32")
             fill = 0.0
@@ -247,7 +355,7 @@ class AMPTrainer:
         the step, and any other optimizer zeros. A weight that takes its
         gradient for its new value keeps the old one.
         """
-        fill = float("nan") if self._skips_non_finite_steps() else 0.0
+        fill = _nan_unless(finite) if self._skips_non_finite_steps() else 0.0
         gradients = [
             g
             if g is None
@@ -258,11 +366,6 @@ class AMPTrainer:
 
     def _skips_non_finite_steps(self):
         return isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
-
-    def _make_perturbation_metrics(self):
-        if not self.log_perturbation:
-            return {}
-        return {name: keras.metrics.Mean(name) for name in PERTURBATION_METRICS}
 
     def _check_strategy(self):
         """Raises if the active distribution cannot train a Keras model."""
@@ -281,6 +384,10 @@ class AMPTrainer:
         return 1
 
 
+def _add(perturbation, value):
+    return ops.stop_gradient(value) + ops.cast(perturbation, value.dtype)
+
+
 def _batch_size(x):
     return ops.shape(next(i for i in keras.tree.flatten(x) if i is not None))[0]
 
@@ -291,6 +398,11 @@ def _matches(perturb, variable):
     if callable(perturb):
         return perturb(variable)
     return re.search(perturb, variable.path) is not None
+
+
+def _nan_unless(finite):
+    """Returns 0 / 1 or 0 / 0: debuggers see a NaN only where there is one."""
+    return ops.divide(ops.zeros(()), ops.cast(finite, "float32"))
 
 
 def _without_effect(variable, gradient, fill):

@@ -165,8 +165,7 @@ def test_scales_of_float8_layers_are_not_perturbed():
     model.train_on_batch(kinds.features(width=16), np.ones((kinds.BATCH, 16)))
     perturbed = [
         w.path.split("/")[-1]
-        for w, p in zip(network.trainable_weights, model._zero_perturbation())
-        if p is not None
+        for w in model._of_perturbed(network.trainable_weights)
     ]
     assert perturbed == ["kernel", "bias"]
 

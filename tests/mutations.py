@@ -35,6 +35,7 @@ BALL = "amp_keras/perturbation.py"
 MODEL = "amp_keras/amp_model.py"
 STEP = "amp_keras/trainer.py"
 TENSORFLOW = "amp_keras/backend/tensorflow/trainer.py"
+SCOPE = "amp_keras/pass_scope.py"
 JAX = "amp_keras/backend/jax/trainer.py"
 TORCH = "amp_keras/backend/torch/trainer.py"
 
@@ -61,7 +62,7 @@ MUTATIONS = [
     (
         "no projection",
         STEP,
-        "project(ascended, self._radius(), self.norm)",
+        "project(ascended, epsilon, self.norm)",
         "ascended",
     ),
     (
@@ -93,35 +94,36 @@ MUTATIONS = [
     (
         "update with the clean gradient",
         STEP,
-        "w.value + ops.cast(p, w.dtype)",
-        "w.value + ops.cast(0 * p, w.dtype)",
+        "v + ops.cast(next(perturbation), v.dtype)",
+        "v + ops.cast(0 * next(perturbation), v.dtype)",
     ),
     (
         "batch statistics move in every pass",
-        TENSORFLOW,
-        "        return loss, _dense(tape.gradient(scaled_loss, weights))",
-        "        self._forward(*batch)\n"
-        "        return loss, _dense(tape.gradient(scaled_loss, weights))",
+        STEP,
+        "        return gradients, ops.stop_gradient(loss), y_pred",
+        "        with keras.name_scope('again'):\n"
+        "            scope.__exit__(None, None, None)\n"
+        "            self._forward(*batch)\n"
+        "            scope.__enter__()\n"
+        "        return gradients, ops.stop_gradient(loss), y_pred",
     ),
     (
         "other noise in the perturbed passes",
-        STEP,
-        "[*zip(self.trainable_weights, weights), *state]",
-        "[*zip(self.trainable_weights, weights)]",
+        TORCH,
+        "            with PassScope(first.start) as scope:",
+        "            with PassScope() as scope:",
     ),
     (
         "added losses left out of the perturbed passes",
-        STEP,
-        "substitution, collect_losses=True",
-        "substitution",
+        SCOPE,
+        "values, collect_losses=True",
+        "values",
     ),
     (
         "perturbed passes in inference mode",
-        TENSORFLOW,
-        "                loss, _ = self._forward(*batch)",
-        "                x, y, weight = batch\n"
-        "                y_pred = self(x, training=False)\n"
-        "                loss = self._compute_loss(x, y, y_pred, weight)",
+        STEP,
+        "y_pred = self(x, training=True)",
+        "y_pred = self(x, training=not keras.src.backend.in_stateless_scope())",
     ),
     (
         "sample weights left out",
@@ -174,10 +176,10 @@ MUTATIONS = [
     (
         "perturbation logged by a pass of its own",
         STEP,
-        "            clean_gradients = gradients\n",
-        "            clean_gradients = gradients\n"
+        "            perturbed_loss, gradients = self._perturbed_pass(\n",
         "            if self.log_perturbation:\n"
-        "                self._perturbed_pass(batch, state, perturbation)\n",
+        "                self._forward(*batch)\n"
+        "            perturbed_loss, gradients = self._perturbed_pass(\n",
     ),
     (
         "last gradient not checked",
@@ -188,8 +190,8 @@ MUTATIONS = [
     (
         "ascent in the dtype of the variables",
         STEP,
-        "wide_dtype(w.dtype)",
-        "w.dtype",
+        "else ops.cast(g, wide_dtype(w.dtype))",
+        "else ops.cast(g, w.dtype)",
     ),
     (
         "norms of float64 in float32",
@@ -206,7 +208,7 @@ MUTATIONS = [
     (
         "variables that a layer assigns not noticed",
         STEP,
-        "        self._check_unassigned(before, after)\n",
+        "            self._check_unassigned(scope)\n",
         "",
     ),
     (
@@ -224,13 +226,14 @@ MUTATIONS = [
     (
         "variables left out lose their gradient at the perturbed weights",
         STEP,
-        "            self._check_substituted(clean_gradients, gradients)",
-        "            gradients = [\n"
-        "                c if p is None else g\n"
-        "                for c, g, p in zip(\n"
-        "                    clean_gradients, gradients, perturbation\n"
-        "                )\n"
-        "            ]",
+        "        self._check_read(gradients, previous_gradients, "
+        "(first, scope))",
+        "        gradients = [\n"
+        "            g if is_in else old\n"
+        "            for g, old, is_in in zip(\n"
+        "                gradients, previous_gradients, self._is_perturbed()\n"
+        "            )\n"
+        "        ]",
     ),
     (
         "epsilon built into the compiled step",
@@ -262,8 +265,9 @@ MUTATIONS = [
     (
         "state of the step not put in the place of variables (JAX)",
         JAX,
-        "            variable.assign(value)\n        return loss, y_pred",
-        "            pass\n        return loss, y_pred",
+        "        for (variable, _), value in zip(self.start, self.left):\n"
+        "            variable.assign(value)\n",
+        "",
     ),
     (
         "optimizer's state lost (JAX)",
@@ -281,8 +285,8 @@ MUTATIONS = [
     (
         "state not copied before the clean pass changes it (torch)",
         TORCH,
-        "variable.value.clone()",
-        "variable.value",
+        "v.value.clone()",
+        "v.value",
     ),
     (
         "buffers of torch modules changed in every pass (torch)",
@@ -293,8 +297,8 @@ MUTATIONS = [
     (
         "state of the clean pass dropped (torch)",
         TORCH,
-        "                variable.assign(value)\n",
-        "",
+        "            variable.assign(self.value_of(variable))\n",
+        "            pass\n",
     ),
     (
         "unseeded noise drawn anew (torch)",

@@ -24,11 +24,6 @@ def test_ascend_adds_the_scaled_gradients():
     np.testing.assert_allclose(numpy(result)[1], [[2.0]])
 
 
-def test_ascend_leaves_variables_without_gradient_alone():
-    result = ascend(arrays([1.0], [5.0]), [None, *arrays([1.0])], 2.0)
-    np.testing.assert_allclose(numpy(result), [[1.0], [7.0]])
-
-
 @pytest.mark.parametrize("norm", ["global", "per_variable"])
 def test_project_returns_what_is_inside_the_ball_unchanged(norm):
     perturbation = arrays([0.3, 0.4], [0.1])

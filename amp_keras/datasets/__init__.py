@@ -104,7 +104,7 @@ def register(name, loader, override=False):
     if name in _LOADERS and not override:
         raise ValueError(
             "`name` must not be taken unless `override=True`. "
-            f"Received: name={name}"
+            f"Received: name={name!r}"
         )
     before = _LOADERS.get(name)
     _LOADERS[name] = loader
@@ -186,7 +186,7 @@ def _load(name, data_dir, manual_dir, image_size, labels):
     if name not in _LOADERS:
         raise ValueError(
             f"`name` must be one of {', '.join(names())}, tfds:NAME or "
-            f"folder:PATH. Received: name={name}"
+            f"folder:PATH. Received: name={name!r}"
         )
     options = {} if labels is None else {"labels": labels}
     return _LOADERS[name](data_dir=data_dir, manual_dir=manual_dir, **options)

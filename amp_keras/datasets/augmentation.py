@@ -49,17 +49,17 @@ class Augmentation:
             if not 0 <= value < float("inf"):
                 raise ValueError(
                     f"`{name}` must be finite and >= 0. "
-                    f"Received: {name}={value}"
+                    f"Received: {name}={value!r}"
                 )
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(
                 "`label_smoothing` must be >= 0 and < 1. "
-                f"Received: label_smoothing={self.label_smoothing}"
+                f"Received: label_smoothing={self.label_smoothing!r}"
             )
         if self.mixup and self.cutmix:
             raise ValueError(
                 "`mixup` and `cutmix` exclude each other. "
-                f"Received: mixup={self.mixup}, cutmix={self.cutmix}"
+                f"Received: mixup={self.mixup!r}, cutmix={self.cutmix!r}"
             )
 
     @property

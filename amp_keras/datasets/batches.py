@@ -62,7 +62,7 @@ def training_batches(
     if not 1 <= batch_size <= len(split):
         raise ValueError(
             "`batch_size` must be between 1 and the number of training "
-            f"examples, {len(split)}. Received: batch_size={batch_size}"
+            f"examples, {len(split)}. Received: batch_size={batch_size!r}"
         )
     augmentation = augmentation or Augmentation()
     augmentation.check_shape(split.images.shape[1:])
@@ -148,5 +148,5 @@ def _check_divisible(name, value, shard):
     if value % count:
         raise ValueError(
             f"`{name}` must be a multiple of the number of shards, {count}. "
-            f"Received: {name}={value}"
+            f"Received: {name}={value!r}"
         )

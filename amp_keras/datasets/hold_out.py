@@ -41,7 +41,7 @@ def hold_out(split, fraction, seed):
     except ValueError as error:
         raise ValueError(
             "`fraction` must leave an example of each class on both sides. "
-            f"Received: fraction={fraction} of {len(units)}"
+            f"Received: fraction={fraction!r} of {len(units)}"
         ) from error
     is_held_out = np.isin(groups, held_out)
     return (

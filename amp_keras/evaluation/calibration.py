@@ -202,7 +202,7 @@ def flat_weights(xp, sample_weight, values):
 
 def check_bins(bins):
     if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
-        raise ValueError(f"`bins` must be an int >= 1. Received: bins={bins}")
+        raise ValueError(f"`bins` must be an int >= 1. Received: bins={bins!r}")
 
 
 def _predictions(xp, labels, probabilities):
@@ -233,7 +233,8 @@ def _binned(labels, probabilities, bins, binning, from_logits, sample_weight):
     check_bins(bins)
     if binning not in BINNINGS:
         raise ValueError(
-            f"`binning` must be one of {BINNINGS}. Received: binning={binning}"
+            f"`binning` must be one of {BINNINGS}. "
+            f"Received: binning={binning!r}"
         )
     labels, probabilities = classification_arrays(labels, probabilities)
     probabilities = class_probabilities(np, probabilities, from_logits)

@@ -87,8 +87,8 @@ def eigenvalues(surface, count=1, max_iterations=100, tolerance=1e-4, seed=0):
     if not 1 <= count <= steps:
         raise ValueError(
             "`count` must be at least 1 and at most `max_iterations` and the "
-            f"number of weights, {size}. Received: count={count}, "
-            f"max_iterations={max_iterations}"
+            f"number of weights, {size}. Received: count={count!r}, "
+            f"max_iterations={max_iterations!r}"
         )
     after_each = surface.progress(steps)
     iteration = _Lanczos(steps, size, np.random.default_rng(seed))
@@ -132,7 +132,7 @@ def trace(surface, samples=10, seed=0):
     """
     if samples < 1:
         raise ValueError(
-            f"`samples` must be an int >= 1. Received: samples={samples}"
+            f"`samples` must be an int >= 1. Received: samples={samples!r}"
         )
     rng = np.random.default_rng(seed)
     size = surface.weights.size

@@ -101,7 +101,7 @@ def loss_against_radius(
     given = np.asarray(radii, "float64")
     if given.ndim != 1 or not np.all(np.isfinite(given) & (given >= 0)):
         raise ValueError(
-            f"`radii` must be a list of floats >= 0. Received: radii={radii}"
+            f"`radii` must be a list of floats >= 0. Received: radii={radii!r}"
         )
     scale = surface.weights_norm
     absolute = given * scale if relative else given
@@ -284,5 +284,5 @@ def _field(name, losses):
 def _check_choice(name, value, choices):
     if value not in choices:
         raise ValueError(
-            f"`{name}` must be one of {choices}. Received: {name}={value}"
+            f"`{name}` must be one of {choices}. Received: {name}={value!r}"
         )

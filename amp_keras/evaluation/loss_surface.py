@@ -96,7 +96,7 @@ class LossSurface:
         if not isinstance(model, keras.Model) or not model.built:
             raise ValueError(
                 "`model` must be a `keras.Model` that is built. "
-                f"Received: model={model} (of type {type(model)})"
+                f"Received: model={model!r} (of type {type(model)})"
             )
         self.model = model
         self.regularized = regularized
@@ -302,7 +302,7 @@ def _selected(model, choice):
         raise ValueError(
             "`variables` must select at least one of the trainable variables, "
             f"{[v.path for v in variables]}, and no others. "
-            f"Received: variables={choice}"
+            f"Received: variables={choice!r}"
         )
     _check_substitutable(model, selected)
     return selected

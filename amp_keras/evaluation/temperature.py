@@ -122,7 +122,7 @@ def with_temperature(model, temperature, from_logits=True):
     if not np.isfinite(temperature) or temperature <= 0:
         raise ValueError(
             "`temperature` must be a finite float > 0. "
-            f"Received: temperature={temperature}"
+            f"Received: temperature={temperature!r}"
         )
     _check_last_layer(model, from_logits)
     scale = keras.layers.Rescaling(1.0 / temperature, name="temperature")
@@ -131,7 +131,7 @@ def with_temperature(model, temperature, from_logits=True):
     if len(model.outputs) != 1:
         raise ValueError(
             "`model` must have one output. "
-            f"Received: model={model}, with {len(model.outputs)}"
+            f"Received: model={model!r}, with {len(model.outputs)}"
         )
     outputs = model.outputs[0]
     if from_logits:
@@ -161,7 +161,7 @@ def _around_subclassed(model, scale, from_logits):
     if not from_logits:
         raise ValueError(
             "`model` must be Sequential or functional, and built, with "
-            f"`from_logits=False`. Received: model={model}"
+            f"`from_logits=False`. Received: model={model!r}"
         )
     return keras.Sequential([model, scale], name=model.name)
 

@@ -97,7 +97,7 @@ def register(name, builder, override=False):
     if name in _BUILDERS and not override:
         raise ValueError(
             "`name` must not be taken unless `override=True`. "
-            f"Received: name={name}"
+            f"Received: name={name!r}"
         )
     before = _BUILDERS.get(name)
     _BUILDERS[name] = builder
@@ -124,6 +124,6 @@ def get(name):
     if name not in _BUILDERS:
         raise ValueError(
             f"`name` must be one of {', '.join(names())}, FILE.py:FUNCTION or "
-            f"PACKAGE.MODULE:FUNCTION. Received: name={name}"
+            f"PACKAGE.MODULE:FUNCTION. Received: name={name!r}"
         )
     return _BUILDERS[name]

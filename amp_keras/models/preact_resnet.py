@@ -62,7 +62,7 @@ def preact_resnet(input_shape, num_classes, depth):
     if depth not in _STAGES:
         raise ValueError(
             f"`depth` must be one of {', '.join(map(str, _STAGES))}. "
-            f"Received: depth={depth}"
+            f"Received: depth={depth!r}"
         )
     block, blocks_of_stages = _STAGES[depth]
     inputs = keras.Input(input_shape)

@@ -73,7 +73,7 @@ def pyramidnet(input_shape, num_classes, depth, alpha, bottleneck=False):
     if remainder or blocks < 1:
         raise ValueError(
             f"`depth` must be {layers_of_n}n + 2 with n >= 1, such as "
-            f"{18 * layers_of_n + 2}. Received: depth={depth}"
+            f"{18 * layers_of_n + 2}. Received: depth={depth!r}"
         )
     block_fn = _bottleneck if bottleneck else _basic_block
     inputs = keras.Input(input_shape)

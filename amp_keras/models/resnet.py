@@ -64,7 +64,7 @@ def resnet(input_shape, num_classes, depth):
     if remainder or blocks < 1:
         raise ValueError(
             "`depth` must be 6n + 2 with n >= 1, such as 20. "
-            f"Received: depth={depth}"
+            f"Received: depth={depth!r}"
         )
     inputs = keras.Input(input_shape)
     x = batch_norm_relu(conv(inputs, 16, 3))

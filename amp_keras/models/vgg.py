@@ -64,7 +64,7 @@ def vgg(input_shape, num_classes, depth):
     if depth not in _STAGES:
         raise ValueError(
             f"`depth` must be one of {', '.join(map(str, _STAGES))}. "
-            f"Received: depth={depth}"
+            f"Received: depth={depth!r}"
         )
     inputs = x = keras.Input(input_shape)
     for filters, convolutions in zip(_FILTERS, _STAGES[depth]):

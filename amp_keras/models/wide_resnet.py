@@ -43,7 +43,7 @@ def wide_resnet(input_shape, num_classes, depth, width):
     if remainder or blocks < 1:
         raise ValueError(
             "`depth` must be 6n + 4 with n >= 1, such as 28. "
-            f"Received: depth={depth}"
+            f"Received: depth={depth!r}"
         )
     inputs = keras.Input(input_shape)
     x = conv(inputs, 16, 3)

@@ -95,7 +95,7 @@ class AMPHyperModel(keras_tuner.HyperModel):
         for value in self.norm:
             if value not in NORMS:
                 raise ValueError(
-                    f"`norm` must be one of {NORMS}. Received: norm={value}"
+                    f"`norm` must be one of {NORMS}. Received: norm={value!r}"
                 )
         epsilon = EPSILONS if epsilon is None else epsilon
         self.epsilon = {
@@ -198,7 +198,7 @@ def _values(name, value):
     if not values:
         raise ValueError(
             f"`{name}` must be a value or a list of values. "
-            f"Received: {name}={value}"
+            f"Received: {name}={value!r}"
         )
     return values
 
@@ -208,6 +208,6 @@ def _with_zero(epsilon):
     if len(values) == 1 or values[0] < 0:
         raise ValueError(
             "`epsilon` must be a list of floats >= 0, one of them positive. "
-            f"Received: epsilon={epsilon}"
+            f"Received: epsilon={epsilon!r}"
         )
     return values

@@ -39,7 +39,7 @@ class DataParallel:
             raise ValueError(
                 "The processes must go on from the same step, so "
                 "`--output_dir` must be a folder that they share. "
-                f"Received: step={step} in process {self.process_id}"
+                f"Received: step={step!r} in process {self.process_id}"
             ) from error
 
     def of_first_process(self, number):

@@ -2,10 +2,31 @@
 
 import itertools
 
-import jax
 import keras
 
+from amp_keras.backend.jax.gradients import differentiate
+from amp_keras.pass_scope import PassScope
 from amp_keras.trainer import AMPTrainer
+
+
+class _FirstScope(PassScope):
+    """Its assignments reach the variables when it ends.
+
+    Args:
+        start: List of tuples, the variables and their values at the beginning.
+    """
+
+    def __init__(self, start):
+        super().__init__(start)
+        self.start = start
+
+    def results(self):
+        return [self.value_of(variable) for variable, _ in self.start]
+
+    def __exit__(self, *exception):
+        super().__exit__(*exception)
+        for (variable, _), value in zip(self.start, self.left):
+            variable.assign(value)
 
 
 class JAXTrainer(AMPTrainer):
@@ -15,6 +36,8 @@ class JAXTrainer(AMPTrainer):
     variables by a `keras.StatelessScope`, in which the step reads and assigns
     them as it does on the other backends.
     """
+
+    _differentiate = staticmethod(differentiate)
 
     @property
     def non_trainable_variables(self):
@@ -59,31 +82,12 @@ class JAXTrainer(AMPTrainer):
             self.metrics_variables,
         )
 
-    def _clean_pass(self, batch):
+    def _first_scope(self):
         _, *others = self._passed_variables()
-        state = [(v, v.value) for v in itertools.chain(*others)]
+        return _FirstScope([(v, v.value) for v in itertools.chain(*others)])
 
-        def scaled_loss(weights):
-            with self._substituted(weights, state) as scope:
-                loss, y_pred = self._forward(*batch)
-            updated = [scope.get_current_value(v) for v, _ in state]
-            return self.optimizer.scale_loss(loss), (loss, y_pred, updated)
-
-        weights = [w.value for w in self.trainable_weights]
-        gradients, (loss, y_pred, updated) = _gradients(scaled_loss, weights)
-        for (variable, _), value in zip(state, updated):
-            variable.assign(value)
-        return loss, y_pred, gradients, state
-
-    def _perturbed_pass(self, batch, state, perturbation):
-        def scaled_loss(weights):
-            with self._substituted(weights, state):
-                loss, _ = self._forward(*batch)
-            return self.optimizer.scale_loss(loss), loss
-
-        weights = self._perturbed_values(perturbation)
-        gradients, loss = _gradients(scaled_loss, weights)
-        return loss, gradients
+    def _repeating_scope(self, first):
+        return PassScope(first.start)
 
     def _apply_gradients(self, gradients):
         """Updates weights and optimizer, whose conditionals are stateless."""
@@ -121,7 +125,3 @@ class JAXTrainer(AMPTrainer):
                 f"PyTorch, or with `stateful=False`. Received: stateful layers "
                 f"{stateful}"
             )
-
-
-def _gradients(function, weights):
-    return jax.grad(function, has_aux=True)(weights)

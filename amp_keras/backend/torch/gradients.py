@@ -10,6 +10,9 @@ from torch.nn.attention import sdpa_kernel
 def differentiate(function, weights):
     """Returns the gradients of a loss, and what comes with it.
 
+    All of it runs in this thread, to which Keras' scopes belong: layers that
+    are computed again read their variables while it is differentiated.
+
     Args:
         function: A function of a list of tensors that returns a tuple: the
             loss, a scalar, and anything else.
@@ -22,7 +25,9 @@ def differentiate(function, weights):
     weights = _requiring_gradients(weights)
     with torch.enable_grad():
         loss, others = function(weights)
-    return torch.autograd.grad(loss, weights, allow_unused=True), others
+    with torch.autograd.set_multithreading_enabled(False):
+        gradients = torch.autograd.grad(loss, weights, allow_unused=True)
+    return gradients, others
 
 
 def hessian_vector_product(function, weights, vector):
