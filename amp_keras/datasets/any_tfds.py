@@ -1,5 +1,6 @@
 """Any image classification dataset of TensorFlow Datasets, by its name."""
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
@@ -67,7 +68,7 @@ def _check_features(features, image_size):
     if (
         not isinstance(image, tfds.features.Image)
         or not isinstance(label, tfds.features.ClassLabel)
-        or image.np_dtype != "uint8"
+        or image.np_dtype != np.uint8
     ):
         raise DatasetError(
             "its examples must have an `image` of 8 bits and a class as `label`"

@@ -167,7 +167,7 @@ def test_registered_dataset_is_loaded_by_its_name(monkeypatch):
     assert datasets.names()[-1] == "mine"
     assert datasets.load("mine", padding=3, flip=True).padding == 3
     assert not data.flip
-    with pytest.raises(ValueError, match="taken.*name=digits"):
+    with pytest.raises(ValueError, match="taken.*name='digits'"):
         datasets.register("digits", loader)
     assert datasets.register("mine", print, override=True) is loader
     with pytest.raises(ValueError, match="without a colon.*'a:b'"):

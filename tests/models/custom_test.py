@@ -87,11 +87,11 @@ def test_function_of_a_file_builds_the_network(file):
     path = file(PLAIN)
     before = list(sys.path), set(sys.modules)
     builder = models.get(f"{path}:net")
+    assert (list(sys.path), set(sys.modules)) == before
     network = builder((4, 4, 1), 3)
     assert network.output_shape == (None, 3)
     assert builder.path == str(path)
     assert builder.sha256 == hashlib.sha256(PLAIN.encode()).hexdigest()
-    assert (list(sys.path), set(sys.modules)) == before
     assert [p.name for p in path.parent.iterdir()] == ["net.py"]
 
 
@@ -169,7 +169,7 @@ def test_registered_network_is_had_by_its_name(monkeypatch):
     assert models.register("mine", mine) is None
     assert models.get("mine") is mine
     assert models.names()[-1] == "mine"
-    with pytest.raises(ValueError, match="taken.*name=resnet20"):
+    with pytest.raises(ValueError, match="taken.*name='resnet20'"):
         models.register("resnet20", mine)
     assert models.register("mine", print, override=True) is mine
     with pytest.raises(ValueError, match="without a colon.*'a:b'"):
