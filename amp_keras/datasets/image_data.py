@@ -86,6 +86,18 @@ class ImageData:
         return len(self.class_names)
 
     @property
+    def wrong_label_share(self):
+        """Float, that of the training and validation data together.
+
+        `None` if it is not known.
+        """
+        parts = [p for p in (self.train, self.validation) if p is not None]
+        if any(part.clean_labels is None for part in parts):
+            return None
+        wrong = sum(len(part) * part.wrong_share for part in parts)
+        return wrong / sum(map(len, parts))
+
+    @property
     def pixel_range(self):
         """Tuple of ints, the smallest and the largest training pixel."""
         images = self.train.images

@@ -6,6 +6,9 @@ import numpy as np
 
 NOISE_KINDS = ("symmetric", "pair")
 
+# Other draws with the same seed must not choose the same examples.
+_STREAM = 1
+
 
 def add_label_noise(split, num_classes, rate, kind="symmetric", seed=0):
     """Replaces labels by wrong ones.
@@ -37,7 +40,7 @@ def add_label_noise(split, num_classes, rate, kind="symmetric", seed=0):
         Extremely Noisy Labels", NeurIPS 2018, figure 2.
     """
     _check(num_classes, rate, kind)
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng((seed, _STREAM))
     examples = generator.permutation(len(split))[: round(rate * len(split))]
     shift = np.ones(len(examples), "int32")
     if kind == "symmetric":

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+# Other draws with the same seed must not choose the same examples.
+_STREAM = 2
+
 
 def subset(split, examples, seed):
     """Draws examples so that each class keeps its share.
@@ -24,7 +27,7 @@ def subset(split, examples, seed):
             f"`examples` must be between 1 and {len(split)}. "
             f"Received: examples={examples}"
         )
-    order = np.random.default_rng(seed).permutation(len(split))
+    order = np.random.default_rng((seed, _STREAM)).permutation(len(split))
     labels = split.labels[order]
     position = np.empty(len(split))
     for label in np.unique(labels):

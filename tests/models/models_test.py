@@ -255,5 +255,5 @@ def test_impossible_depth_of_other_networks_raises(build, message):
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match="resnet20, .* Received: name=vgg$"):
+    with pytest.raises(ValueError, match="resnet20, .* Received: name='vgg'$"):
         models.get("vgg")
