@@ -20,7 +20,14 @@ _KINDS = {
 class SearchDirectory(OutputDirectory):
     """Writes the files of a search."""
 
-    free = ("verbose", "data_dir", "manual_dir", "jit_compile", "distribution")
+    free = (
+        "verbose",
+        "data_dir",
+        "manual_dir",
+        "model_path",
+        "jit_compile",
+        "distribution",
+    )
     defaults = dataclasses.asdict(TrainingConfig())
     written = (
         "best.json",
