@@ -31,6 +31,7 @@ ALLOWED = {
     "amp_keras/callbacks.py": {"keras"},
     "amp_keras/optimizers.py": {"keras"},
     "amp_keras/__init__.py": {"amp_keras"},
+    "amp_keras/extras.py": set(),
     "amp_keras/backend/tensorflow": {
         "keras",
         "tensorflow",
@@ -59,11 +60,13 @@ ALLOWED = {
         "keras",
         "keras_tuner",
         "amp_keras.amp_model",
+        "amp_keras.extras",
         "amp_keras.perturbation",
     },
     "amp_keras/datasets": {
         "PIL",
         "absl",
+        "amp_keras.extras",
         "keras",
         "numpy",
         "requests",
@@ -105,8 +108,9 @@ ALLOWED = {
         "amp_keras.search",
         "keras",
     },
-    "apps": {"amp_keras.cli"},
-    "tuning": {"amp_keras.cli"},
+    "amp_keras_commands.py": set(),
+    "apps": {"amp_keras_commands"},
+    "tuning": {"amp_keras_commands"},
     "benchmarks": {
         "absl",
         "amp_keras",

@@ -6,6 +6,7 @@ import sys
 
 from absl import flags
 
+from amp_keras import datasets
 from amp_keras.cli import command_line
 from amp_keras.cli import search_flags
 from amp_keras.cli.config_file import ConfigError
@@ -147,6 +148,7 @@ def finish(search, directory, options, devices, rows):
 
 
 def main():
+    datasets.hide_gpus_from_tensorflow()
     options, config = search_flags.options_from_flags()
     values = flags.FLAGS
     role = chief_and_workers.join(values.chief, values.worker)

@@ -9,6 +9,7 @@ import keras
 from absl import flags
 from keras.callbacks import TensorBoard
 
+from amp_keras import datasets
 from amp_keras.cli import command_line
 from amp_keras.cli.config_file import ConfigError
 from amp_keras.cli.interruption import Interruption
@@ -149,6 +150,7 @@ def assist(config, path, devices):
 
 
 def main():
+    datasets.hide_gpus_from_tensorflow()
     config, origin = config_from_flags()
     print(
         f"{config.model} on {config.dataset}: epsilon={config.epsilon:g} "

@@ -1,20 +1,24 @@
 """Image datasets by name, read into memory."""
 
 import keras
-import tensorflow as tf
 
-from amp_keras.datasets import cifar10
-from amp_keras.datasets import cifar100
-from amp_keras.datasets import digits
-from amp_keras.datasets import gtsrb_32x32
-from amp_keras.datasets import svhn
-from amp_keras.datasets.augmentation import Augmentation
-from amp_keras.datasets.batches import evaluation_batches
-from amp_keras.datasets.batches import training_batches
-from amp_keras.datasets.hold_out import hold_out
-from amp_keras.datasets.image_data import DatasetError
-from amp_keras.datasets.image_data import ImageData
-from amp_keras.datasets.image_data import Split
+from amp_keras import extras
+
+with extras.named("amp_keras.datasets", "apps"):
+    import tensorflow as tf
+
+    from amp_keras.datasets import cifar10
+    from amp_keras.datasets import cifar100
+    from amp_keras.datasets import digits
+    from amp_keras.datasets import gtsrb_32x32
+    from amp_keras.datasets import svhn
+    from amp_keras.datasets.augmentation import Augmentation
+    from amp_keras.datasets.batches import evaluation_batches
+    from amp_keras.datasets.batches import training_batches
+    from amp_keras.datasets.hold_out import hold_out
+    from amp_keras.datasets.image_data import DatasetError
+    from amp_keras.datasets.image_data import ImageData
+    from amp_keras.datasets.image_data import Split
 
 __all__ = [
     "NAMES",
@@ -23,6 +27,7 @@ __all__ = [
     "ImageData",
     "Split",
     "evaluation_batches",
+    "hide_gpus_from_tensorflow",
     "hold_out",
     "load",
     "training_batches",
@@ -37,10 +42,6 @@ _LOADERS = {
 }
 
 NAMES = tuple(_LOADERS)
-
-if keras.config.backend() != "tensorflow":
-    # TensorFlow only loads data then, and must not take the GPU's memory.
-    tf.config.set_visible_devices([], "GPU")
 
 
 def load(name, data_dir=None, manual_dir=None):
@@ -65,3 +66,16 @@ def load(name, data_dir=None, manual_dir=None):
             f"`name` must be one of {', '.join(NAMES)}. Received: name={name!r}"
         )
     return _LOADERS[name](data_dir=data_dir, manual_dir=manual_dir)
+
+
+def hide_gpus_from_tensorflow():
+    """Keeps the memory of the GPUs for JAX or PyTorch.
+
+    TensorFlow only loads the data then, and would take all of it. It must be
+    called before TensorFlow's first computation, and does nothing where
+    TensorFlow is the backend of Keras. The commands call it themselves.
+    """
+    if keras.config.backend() != "tensorflow" and tf.config.get_visible_devices(
+        "GPU"
+    ):
+        tf.config.set_visible_devices([], "GPU")
