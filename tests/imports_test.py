@@ -1,7 +1,10 @@
 """The arrows between the parts of the project, as imports."""
 
 import ast
+import configparser
+import importlib.metadata
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -157,6 +160,38 @@ def test_every_module_of_the_package_belongs_to_a_part():
     known = {path for part in ALLOWED for path in python_files(part)}
     known.add(ROOT / "amp_keras/backend/__init__.py")
     assert set((ROOT / "amp_keras").rglob("*.py")) <= known
+
+
+@pytest.mark.parametrize(
+    ("part", "extras"),
+    [
+        ("amp_keras/evaluation", []),
+        ("amp_keras/models", []),
+        ("amp_keras/tuner", ["tuner"]),
+        ("amp_keras/datasets", ["apps"]),
+        ("amp_keras/experiments", ["apps"]),
+        ("amp_keras/search", ["apps", "tuner"]),
+        ("amp_keras/cli", ["apps", "tuner"]),
+    ],
+)
+def test_what_a_part_imports_is_declared(part, extras):
+    declared = requirements(extras)
+    distributions = importlib.metadata.packages_distributions()
+    for name in ALLOWED[part]:
+        package = name.partition(".")[0]
+        if package != "amp_keras":
+            names = {n.lower() for n in distributions[package]}
+            assert names & declared, f"{package} is not declared"
+
+
+def requirements(extras):
+    """Returns the distributions that setup.cfg declares for extras."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    lines = config["options"]["install_requires"].splitlines()
+    for extra in extras:
+        lines += config["options.extras_require"][extra].splitlines()
+    return {re.match(r"[\w-]*", line)[0].lower() for line in lines}
 
 
 def test_keras_internals_are_imported_nowhere():
