@@ -73,7 +73,7 @@ print("imported")
 def test_commands_hide_gpus_from_tensorflow_that_only_loads(command):
     code = NOTE_HIDING + (
         "import amp_keras_commands\n"
-        "sys.argv = ['command']\n"
+        "sys.argv = ['command', '--output_dir=/dev/null/run']\n"
         f"amp_keras_commands.{command}()\n"
     )
     result = run_without(set(), code, KERAS_BACKEND="jax")
