@@ -6,7 +6,7 @@ python scripts/keras_versions.py keras==3.12.0 keras==3.15.1 keras-nightly
 
 Each release is installed beside the environment of the tests, without what it
 depends on, and the tests of the step are run with it on all backends. Then come
-the private attributes of Keras' models and optimizers that amp_keras mentions,
+the private attributes of Keras' models and optimizers that `AMPModel` mentions,
 and whether each release has them.
 """
 
@@ -100,9 +100,10 @@ def _print_attributes(attributes):
 
 
 def _mentioned():
-    """Returns the private names that the package reads, sets or overrides."""
+    """Returns the private names that AMPModel reads, sets or overrides."""
+    package = _ROOT / "amp_keras"
     names = set()
-    for path in (_ROOT / "amp_keras").rglob("*.py"):
+    for path in [*package.glob("*.py"), *package.glob("backend/*/*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute):
                 names.add(node.attr)

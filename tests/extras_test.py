@@ -5,6 +5,9 @@ import pytest
 from without import run_without
 
 BACKEND = keras.config.backend()
+once = pytest.mark.skipif(
+    BACKEND != "tensorflow", reason="it chooses its backend itself"
+)
 FRAMEWORKS = {"tensorflow", "jax", "torch"}
 # What the extras bring; other packages need absl themselves.
 OF_APPS = {
@@ -80,6 +83,7 @@ def test_a_backend_is_enough_to_fit_save_load_and_evaluate():
     assert result.returncode == 0, result.stderr
 
 
+@once
 def test_fit_on_jax_leaves_tensorflow_alone():
     code = FIT + (
         "assert 'jax' in sys.modules\n"
@@ -90,6 +94,7 @@ def test_fit_on_jax_leaves_tensorflow_alone():
     assert result.returncode == 0, result.stderr
 
 
+@once
 @pytest.mark.parametrize(
     ("missing", "advice"),
     [
@@ -113,6 +118,7 @@ def test_without_tensorflow_import_tells_how_to_have_a_backend(
     assert "During handling" not in result.stderr
 
 
+@once
 @pytest.mark.parametrize(
     ("statement", "user", "package", "extra"),
     [
