@@ -85,6 +85,7 @@ def batch_seconds():
 
 
 def main(_):
+    datasets.hide_gpus_from_tensorflow()
     plain = step_seconds(inner_iters=0)
     rows = [("plain step", plain)]
     for inner_iters in (1, 2):

@@ -27,6 +27,7 @@ if BACKEND != "tensorflow":
         "cli/compare_test.py",
         "cli/golden_run_test.py",
         "cli/train_test.py",
+        "commands_test.py",
         "datasets",
         "models",
         "mutations_test.py",

@@ -183,7 +183,7 @@ def main():
 def _search(directory, options, config, devices, role):
     directory.write_config()
     if role != chief_and_workers.WORKER:
-        directory.check_keras_tuner()
+        directory.check()
     search = Search(options, config, directory, devices)
     if role == chief_and_workers.WORKER:
         search.run()

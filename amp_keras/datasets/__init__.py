@@ -3,26 +3,30 @@
 import dataclasses
 
 import keras
-import tensorflow as tf
 
-from amp_keras.datasets import any_tfds
-from amp_keras.datasets import cifar10
-from amp_keras.datasets import cifar10_n
-from amp_keras.datasets import cifar100
-from amp_keras.datasets import digits
-from amp_keras.datasets import folder
-from amp_keras.datasets import gtsrb_32x32
-from amp_keras.datasets import svhn
-from amp_keras.datasets.augmentation import Augmentation
-from amp_keras.datasets.batches import evaluation_batches
-from amp_keras.datasets.batches import training_batches
-from amp_keras.datasets.hold_out import hold_out
-from amp_keras.datasets.image_data import DatasetError
-from amp_keras.datasets.image_data import ImageData
-from amp_keras.datasets.image_data import Split
-from amp_keras.datasets.label_noise import NOISE_KINDS
-from amp_keras.datasets.label_noise import add_label_noise
-from amp_keras.datasets.subset import subset
+from amp_keras import extras
+
+with extras.named("amp_keras.datasets", "apps"):
+    import tensorflow as tf
+
+    from amp_keras.datasets import any_tfds
+    from amp_keras.datasets import cifar10
+    from amp_keras.datasets import cifar10_n
+    from amp_keras.datasets import cifar100
+    from amp_keras.datasets import digits
+    from amp_keras.datasets import folder
+    from amp_keras.datasets import gtsrb_32x32
+    from amp_keras.datasets import svhn
+    from amp_keras.datasets.augmentation import Augmentation
+    from amp_keras.datasets.batches import evaluation_batches
+    from amp_keras.datasets.batches import training_batches
+    from amp_keras.datasets.hold_out import hold_out
+    from amp_keras.datasets.image_data import DatasetError
+    from amp_keras.datasets.image_data import ImageData
+    from amp_keras.datasets.image_data import Split
+    from amp_keras.datasets.label_noise import NOISE_KINDS
+    from amp_keras.datasets.label_noise import add_label_noise
+    from amp_keras.datasets.subset import subset
 
 __all__ = [
     "LABELS",

@@ -48,15 +48,15 @@ class SearchDirectory(OutputDirectory):
     def oracle_file(self):
         return self.keras_tuner / "oracle.json"
 
-    def check_keras_tuner(self):
-        """Checks the files by which a search goes on.
+    def check(self):
+        """Checks the files by which a search goes on, before it does.
 
         Raises:
             OutputError: If one of them is damaged or missing.
         """
-        files = sorted(self.keras_tuner.rglob("*.json"))
         states = [
-            self._read_json(file, _KINDS.get(file.name)) for file in files
+            self._read_json(file.relative_to(self.path), _KINDS.get(file.name))
+            for file in sorted(self.keras_tuner.rglob("*.json"))
         ]
         ended = [s for s in states if s.get("status", "RUNNING") != "RUNNING"]
         if ended and not self.oracle_file.exists():
@@ -64,6 +64,7 @@ class SearchDirectory(OutputDirectory):
                 f"{self.oracle_file} is missing, though trials have ended: put "
                 "back the file that was there, or begin anew with --overwrite"
             )
+        self.read_final()
 
     def write_trials(self, rows):
         """Writes `trials.csv`."""
