@@ -1,6 +1,8 @@
 """What the commands have in common: flags, and ending with one clear line."""
 
 import difflib
+import functools
+import inspect
 import math
 import pathlib
 import sys
@@ -8,6 +10,8 @@ import sys
 from absl import app
 from absl import flags
 from absl import logging
+
+from amp_keras.cli import help_text
 
 # What shells and argparse use for a command line that cannot be carried out.
 EXIT_CODE = 2
@@ -119,7 +123,7 @@ def run(main, errors, argv=None):
         except errors as error:
             fail(error)
 
-    app.run(guarded, argv, flags_parser=_parse)
+    app.run(guarded, argv, flags_parser=functools.partial(parse, main))
 
 
 def fail(message):
@@ -129,7 +133,22 @@ def fail(message):
     sys.exit(EXIT_CODE)
 
 
-def _parse(argv):
+def parse(main, argv, takes="[--FLAG=VALUE ...]"):
+    """Parses the flags, or answers `--help`.
+
+    Args:
+        main: The function of the command; its module says what that does.
+        argv: List of strings, the command line.
+        takes: String, what the command takes, as a person reads it.
+
+    Returns:
+        List of strings, the command and what is no flag.
+    """
+    if help_text.is_asked_for(argv[1:]):
+        about = inspect.getdoc(inspect.getmodule(main))
+        command = pathlib.Path(argv[0]).name
+        print(help_text.render(about, f"{command} {takes}"))
+        sys.exit(0)
     try:
         return flags.FLAGS(argv)
     except flags.Error as error:

@@ -1,5 +1,6 @@
 """The command that compares finished runs: `apps/compare.py`."""
 
+import functools
 import pathlib
 
 from absl import app
@@ -79,4 +80,5 @@ def main(argv):
 
 def run():
     """The command, from `sys.argv` to its exit code."""
-    app.run(main)
+    parse = functools.partial(command_line.parse, main, takes="FOLDER ...")
+    app.run(main, flags_parser=parse)

@@ -7,6 +7,7 @@ import math
 from absl import flags
 
 from amp_keras.cli import command_line
+from amp_keras.cli import help_text
 from amp_keras.cli import training_flags
 from amp_keras.search import space
 from amp_keras.search.error import SearchError
@@ -83,6 +84,24 @@ flags.DEFINE_string(
 )
 command_line.define_integer(
     "worker", None, "Number of this worker, which runs trials for --chief.", 0
+)
+
+
+help_text.theme(
+    "The search",
+    (
+        "search",
+        "epsilons",
+        "tuner",
+        "max_trials",
+        "executions_per_trial",
+        "objective",
+        "final",
+        "output_dir",
+        "overwrite",
+        "chief",
+        "worker",
+    ),
 )
 
 

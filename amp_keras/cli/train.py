@@ -11,6 +11,7 @@ from keras.callbacks import TensorBoard
 
 from amp_keras import datasets
 from amp_keras.cli import command_line
+from amp_keras.cli import help_text
 from amp_keras.cli.config_file import ConfigError
 from amp_keras.cli.interruption import Interruption
 from amp_keras.cli.training_flags import config_from_flags
@@ -76,6 +77,11 @@ command_line.define_integer(
     None,
     "Save the run every so many steps. Default: at the end of each epoch.",
     lower_bound=1,
+)
+help_text.theme("The run", ("output_dir", "overwrite", "checkpoint_steps"))
+help_text.theme(
+    "Several devices",
+    ("require_gpu", "coordinator_address", "num_processes", "process_id"),
 )
 
 

@@ -9,6 +9,7 @@ from amp_keras import datasets
 from amp_keras import models
 from amp_keras.cli import command_line
 from amp_keras.cli import config_file
+from amp_keras.cli import help_text
 from amp_keras.experiments import distribution
 from amp_keras.experiments.config import TrainingConfig
 from amp_keras.experiments.default_epsilon import default_epsilon
@@ -243,7 +244,8 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "manual_dir",
     _DEFAULT.manual_dir,
-    "Folder with the archives of gtsrb, read instead of downloading them. "
+    "Folder with the archives of gtsrb, read instead of downloading them, or "
+    "with the labels of cifar10_n. "
     "Default: DATA_DIR/downloads/manual.",
 )
 command_line.define_name(
@@ -263,6 +265,66 @@ command_line.define_name(
 command_line.define_integer(
     "verbose", _DEFAULT.verbose, "0: silent, 1: bar, 2: line an epoch.", 0, 2
 )
+
+
+help_text.theme("Sets of values", ("recipe", "config"))
+help_text.theme(
+    "Data",
+    (
+        "dataset",
+        "image_size",
+        "labels",
+        "data_dir",
+        "manual_dir",
+        "max_examples",
+        "validation_split",
+        "train_examples",
+        "label_noise",
+        "label_noise_kind",
+    ),
+)
+help_text.theme(
+    "Augmentation",
+    (
+        "augment",
+        "crop",
+        "flip",
+        "cutout",
+        "randaugment",
+        "mixup",
+        "cutmix",
+        "label_smoothing",
+    ),
+)
+help_text.theme(
+    "Network and perturbation",
+    (
+        "model",
+        "epsilon",
+        "inner_lr",
+        "inner_iters",
+        "norm",
+        "perturb",
+        "log_perturbation",
+    ),
+)
+help_text.theme(
+    "Optimization",
+    (
+        "epochs",
+        "batch_size",
+        "learning_rate",
+        "warmup_epochs",
+        "milestones",
+        "momentum",
+        "nesterov",
+        "weight_decay",
+        "l2",
+        "clipnorm",
+        "seed",
+    ),
+)
+help_text.theme("Computation", ("jit_compile", "distribution", "verbose"))
 
 
 @flags.validator("perturb", message="must be a regular expression")

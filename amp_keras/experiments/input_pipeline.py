@@ -88,8 +88,9 @@ def sentence_on_labels(wrong_label_share, config):
     if wrong_label_share is None:
         return ""
     origins = []
-    if config.get("labels"):
-        origins.append(f"{config['labels']}, by people")
+    if config["dataset"] == "cifar10_n":
+        labels = config["labels"] or datasets.LABELS[0]
+        origins.append(f"{labels}, by people")
     if config["label_noise"]:
         origins.append(
             f"{config['label_noise_kind']} noise of {config['label_noise']:g}, "
@@ -155,11 +156,13 @@ def _check_options(config):
                 f"--{name} must be given with --dataset={datasets_for_it} "
                 f"only. Received: --{name}={value}, --dataset={config.dataset}"
             )
-    if not config.augment and (config.crop or config.flip):
-        raise TrainingError(
-            "--crop and --flip must not be given without --augment. Received: "
-            f"--crop={config.crop}, --flip={config.flip}, --augment=false"
-        )
+    for name in ("crop", "flip"):
+        value = getattr(config, name)
+        if value and not config.augment:
+            raise TrainingError(
+                f"--{name} must not be given with --augment=false. "
+                f"Received: --{name}={value}"
+            )
 
 
 def _load(config):

@@ -9,8 +9,7 @@ _MEASURES = {
 }
 _PAGE = """# {title}
 
-{method}, on {dataset}, {epochs} epochs, seed {seed}{choice}.
-{labels}
+{method}, on {dataset}, {epochs} epochs, seed {seed}{choice}.{labels}
 
 {table}
 
@@ -71,7 +70,7 @@ def _choice(metrics):
 def _labels(metrics, config):
     share = metrics.get("wrong_label_share")
     sentence = input_pipeline.sentence_on_labels(share, config)
-    return f"\n{sentence}.\n" if sentence else ""
+    return f"\n\n{sentence}." if sentence else ""
 
 
 def _table(metrics):

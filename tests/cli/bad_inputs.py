@@ -27,6 +27,7 @@ import requests
 import tensorflow_datasets as tfds
 from absl.testing import flagsaver
 from etils import epath
+from PIL import Image
 
 from amp_keras import models
 from amp_keras.cli import command_line
@@ -71,6 +72,29 @@ def write(name, text):
         (folder / name).write_text(text)
 
     return prepare
+
+
+UNREGISTERED = """
+import keras
+
+class Mine(keras.layers.Dense):
+    pass
+
+def net(input_shape, num_classes):
+    return keras.Sequential(
+        [keras.Input(input_shape), keras.layers.Flatten(), Mine(num_classes)]
+    )
+"""
+
+
+def images(folder, sizes=(8, 8, 8, 8), broken=False):
+    for name in ("a", "b"):
+        path = folder / "images" / name
+        path.mkdir(parents=True)
+        for i, size in enumerate(sizes):
+            Image.new("L", (size, size)).save(path / f"{i}.png")
+    if broken:
+        (path / "3.png").write_text("no image")
 
 
 def lock(folder):
@@ -181,6 +205,14 @@ GTSRB = (
 FLAGS = [
     flag("--dataset=cifar", "did you mean cifar10"),
     flag("--model=resnet-20", "did you mean resnet20"),
+    flag("--image_size=0", "integer in the range"),
+    flag("--image_size=32x32", "integer in the range"),
+    flag("--labels=best", "one of worse_label"),
+    flag("--max_examples=0", "positive integer"),
+    flag("--max_examples=few", "positive integer"),
+    flag("--label_noise=1.5", r"range \[0, 1\]"),
+    flag("--label_noise=some", r"range \[0, 1\]"),
+    flag("--label_noise_kind=pairs", "did you mean pair"),
     flag("--epsilon=-1", "non-negative number"),
     flag("--epsilon=nan", "non-negative number"),
     flag("--epsilon=inf", "non-negative number"),
@@ -212,6 +244,9 @@ FLAGS = [
     flag("--clipnorm=0", "a number >= "),
     flag("--clipnorm=none", "a number >= "),
     flag("--augment=often", "true or false"),
+    flag("--crop=-1", "non-negative integer"),
+    flag("--crop=x", "non-negative integer"),
+    flag("--flip=maybe", "true or false"),
     flag("--cutout=-1", "non-negative integer"),
     flag("--cutout=x", "non-negative integer"),
     flag("--randaugment=maybe", "true or false"),
@@ -382,6 +417,42 @@ DATA = [
     ),
 ]
 
+OWN = [
+    Case(("--image_size=32",), "tfds:NAME or folder:PATH only"),
+    Case(("--labels=worse_label",), "--dataset=cifar10_n only"),
+    Case(("--max_examples=2000",), "--max_examples must not exceed.*1437"),
+    Case(("--crop=8",), "--crop must be smaller than the images"),
+    Case(("--flip", "--augment=false"), "must not be given with --augment"),
+    Case(("--dataset=tfds:no_such_set",), "has no dataset no_such_set"),
+    Case(("--dataset=folder:FOLDER/none",), "No such file"),
+    Case(
+        ("--dataset=folder:FOLDER/images",),
+        "--image_size=32",
+        "one image is smaller than the others",
+        lambda folder: images(folder, sizes=(8, 8, 8, 4)),
+    ),
+    Case(
+        ("--dataset=folder:FOLDER/images",),
+        "that are whole. Received: .*b/3.png",
+        "a file is no image",
+        lambda folder: images(folder, broken=True),
+    ),
+    Case(("--model=FOLDER/net.py:net",), "cannot be read"),
+    Case(("--model=no_such_module:net",), "cannot be imported"),
+    Case(
+        ("--model=FOLDER/net.py:net",),
+        "has no function net",
+        "the file has another function",
+        write("net.py", "def other(input_shape, num_classes): pass"),
+    ),
+    Case(
+        ("--model=FOLDER/net.py:net",),
+        "register_keras_serializable",
+        "its layer is not registered with Keras",
+        write("net.py", UNREGISTERED),
+    ),
+]
+
 TRAINING = [
     Case(
         (*SMALL, "--learning_rate=1e30", "--warmup_epochs=0"),
@@ -402,7 +473,7 @@ TRAINING = [
     ),
 ]
 
-CASES = [*FLAGS, *COMBINATIONS, *OUTPUT, *DATA, *TRAINING]
+CASES = [*FLAGS, *COMBINATIONS, *OUTPUT, *DATA, *OWN, *TRAINING]
 
 
 def attempt_in(folder, arguments):

@@ -155,7 +155,7 @@ def test_what_is_wrong_with_a_network_is_said_in_a_line(network, capfd):
         (("--label_noise=1.5",), "--label_noise=1.5"),
         (("--label_noise_kind=odd",), "one of symmetric, pair"),
         (("--crop=8",), "smaller than the images"),
-        (("--crop=1", "--augment=false"), "without --augment"),
+        (("--crop=1", "--augment=false"), "must not be given with --augment"),
         (("--dataset=folder:/nowhere",), "No such file"),
         (("--dataset=mnist",), "gtsrb, tfds:NAME or folder:PATH"),
         (("--model=resnet21",), "PACKAGE.MODULE:FUNCTION; did you mean"),

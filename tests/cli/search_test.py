@@ -205,6 +205,42 @@ def test_picture_and_hparams_are_left(searched):
     )
 
 
+def test_search_of_a_network_of_ones_own_on_wrong_labels(tmp_path):
+    file = tmp_path / "own.py"
+    file.write_text(
+        "import keras\n"
+        "def net(input_shape, num_classes):\n"
+        "    return keras.Sequential([\n"
+        "        keras.Input(input_shape),\n"
+        "        keras.layers.Flatten(),\n"
+        "        keras.layers.Dense(num_classes),\n"
+        "    ])\n"
+    )
+    arguments = (
+        f"--model={file}:net",
+        "--label_noise=0.4",
+        "--max_examples=100",
+        "--batch_size=32",
+        "--epochs=1",
+        "--epsilons=0.1",
+    )
+    folder = tmp_path / "run"
+    result, calls = run_search(folder, *arguments)
+    assert result.returncode == 0, result.stderr
+    assert "40.0% of the labels" in result.stdout
+    assert set(calls) == {"0 0 0.2", "0.1 0 0.2", "0 0 0", "0.1 0 0"} or (
+        # Plain training was the best.
+        set(calls) == {"0 0 0.2", "0.1 0 0.2", "0 0 0"}
+    )
+    best = best_config(folder)
+    assert (best.label_noise, best.max_examples) == (0.4, 100)
+    assert len(read_csv(folder / "final.csv")) >= 1
+    file.write_text(file.read_text() + "# changed")
+    result, calls = run_search(folder, *arguments)
+    assert result.returncode == 2 and calls == []
+    assert "the SHA-256 of the file of --model" in result.stderr
+
+
 def test_search_without_a_successful_trial_fails(tmp_path):
     result, calls = run_search(tmp_path / "run", FAIL="0,0.01,0.1")
     assert calls == [] and result.returncode == 1

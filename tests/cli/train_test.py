@@ -349,7 +349,10 @@ def test_weight_decay_leaves_out_biases_and_normalization():
 @pytest.mark.parametrize(
     "argument, message",
     [
-        ("--dataset=mnist", "one of digits, cifar10, cifar100, svhn, gtsrb"),
+        (
+            "--dataset=mnist",
+            "one of digits, cifar10, cifar10_n, cifar100, svhn, gtsrb",
+        ),
         ("--model=resnet-20", "did you mean resnet20?"),
         ("--norm=l1", "must be one of global, per_variable"),
         ("--epsilon=-1", "flag --epsilon=-1: -1.0 is not"),
