@@ -204,6 +204,22 @@ def test_keras_internals_are_imported_nowhere():
             assert not lies_in(module, {"keras.src"}), f"{path}: {module}"
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        path
+        for part in ("amp_keras/cli", "benchmarks", "scripts")
+        for path in python_files(part)
+    ],
+    ids=lambda path: path.relative_to(ROOT).as_posix(),
+)
+def test_main_functions_are_short(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef) and node.name == "main":
+            lines = node.end_lineno - node.lineno + 1
+            assert lines <= 20, f"main of {path} has {lines} lines"
+
+
 def test_import_of_the_package_needs_no_other_backend_and_no_dataset():
     others = FRAMEWORKS - {keras.config.backend()}
     unwanted = others | {"tensorflow_datasets", "keras_tuner"}

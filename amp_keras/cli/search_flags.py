@@ -1,6 +1,5 @@
 """The flags of a search, beside those of training."""
 
-import dataclasses
 import difflib
 import math
 
@@ -11,6 +10,7 @@ from amp_keras.cli import help_text
 from amp_keras.cli import training_flags
 from amp_keras.search import space
 from amp_keras.search.error import SearchError
+from amp_keras.search.options import SearchOptions
 
 TUNERS = ("random", "bayesian", "hyperband", "grid")
 OBJECTIVES = ("val_loss", "val_accuracy")
@@ -103,22 +103,6 @@ help_text.theme(
         "worker",
     ),
 )
-
-
-@dataclasses.dataclass
-class SearchOptions:
-    """What a search is made of, beside the `TrainingConfig` of its runs.
-
-    `epsilons=None` stands for the default values, and `max_trials=None` for
-    as many as the tuner needs.
-    """
-
-    tuner: str = "grid"
-    max_trials: int | None = None
-    executions_per_trial: int = 1
-    objective: str = "val_loss"
-    search: tuple = ("epsilon",)
-    epsilons: tuple | None = None
 
 
 def options_from_flags():

@@ -35,6 +35,21 @@ def of_network_and_data(config):
     return f"{_dataset(config.dataset)}_{of_network(config)}"
 
 
+def default_path(config):
+    """Returns the folder of a run for which none is named.
+
+    Args:
+        config: A `TrainingConfig` with `epsilon` set.
+    """
+    method = f"amp-{config.norm}-{config.epsilon:g}"
+    if 0 in (config.epsilon, config.inner_lr, config.inner_iters):
+        method = "erm"
+    return (
+        f"runs/{of_data(config)}-{of_network(config)}-{method}-"
+        f"{config.epochs}epochs-seed{config.seed}"
+    )
+
+
 def _dataset(name):
     prefix, _, rest = name.partition(":")
     if prefix == "folder":

@@ -131,7 +131,7 @@ def test_run_leaves_its_files(tmp_path, capsys):
 def test_saved_network_takes_raw_pixels_and_has_the_reported_accuracy(tmp_path):
     run = small(tmp_path, "--epsilon=0.05")
     network = keras.models.load_model(run / "model.keras")
-    data = train.load_data(TrainingConfig())
+    data = load_data(TrainingConfig())
     images = data.test.images.astype("float32")
     predictions = network.predict(images, verbose=0).argmax(-1)
     accuracy = np.mean(predictions == data.test.labels)
@@ -520,9 +520,7 @@ def test_run_that_diverges_in_its_last_step_says_so(tmp_path, failure):
 
 def test_train_examples_is_their_exact_number(tmp_path):
     for number in (49, 1436, 1437):
-        data = train.load_data(
-            TrainingConfig(train_examples=number, batch_size=32)
-        )
+        data = load_data(TrainingConfig(train_examples=number, batch_size=32))
         assert len(data.train) == number
 
 

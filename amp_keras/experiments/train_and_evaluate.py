@@ -1,0 +1,199 @@
+"""One run, from its configuration to the folder that it leaves."""
+
+import contextlib
+import dataclasses
+import math
+import pathlib
+
+import keras
+from keras.callbacks import TensorBoard
+
+from amp_keras.experiments import distribution
+from amp_keras.experiments import input_pipeline
+from amp_keras.experiments import network_file
+from amp_keras.experiments import plots
+from amp_keras.experiments.checkpoints import CheckpointError
+from amp_keras.experiments.checkpoints import ReadOnlyCheckpoints
+from amp_keras.experiments.config import TrainingError
+from amp_keras.experiments.default_epsilon import default_epsilon
+from amp_keras.experiments.distribution import DistributionError
+from amp_keras.experiments.evaluation import evaluate
+from amp_keras.experiments.evaluation import measures
+from amp_keras.experiments.evaluation import predict
+from amp_keras.experiments.output_directory import OutputError
+from amp_keras.experiments.run_directory import RunDirectory
+from amp_keras.experiments.training import train
+
+ERRORS = (CheckpointError, DistributionError, OutputError, TrainingError)
+
+
+def train_and_evaluate(config, directory, devices=None, **saving):
+    """Trains a network, or goes on with that, and writes the run's folder.
+
+    A run that was stopped goes on from its last checkpoint; of one that has
+    finished the metrics are read, and nothing is trained.
+
+    Example:
+
+    ```python
+    from amp_keras.experiments.config import TrainingConfig
+    from amp_keras.experiments.train_and_evaluate import train_and_evaluate
+
+    config = TrainingConfig(dataset="digits", epsilon=0.1, epochs=2)
+    metrics = train_and_evaluate(config, "runs/digits")
+    print(metrics["test_accuracy"])
+    ```
+
+    Args:
+        config: A `TrainingConfig`. Its `epsilon=None` stands for the default
+            of the network and the norm.
+        directory: String or path, the folder: new, empty, or that of a run
+            with the same configuration. Or an open `RunDirectory`, which
+            stays open.
+        devices: What `distribution.create` returns. Defaults to `None`: what
+            `config.distribution` names.
+        saving: `every_steps` and `stops`, as in `CheckpointCallback`.
+
+    Returns:
+        The dict of metrics that is written to `metrics.json`.
+
+    Raises:
+        CheckpointError: If a checkpoint cannot be written or is of another
+            network.
+        DistributionError: If the backend lacks `config.distribution`.
+        Interrupted: If `stops` said so; the run is saved then.
+        OutputError: If the folder is in use, is of another configuration or
+            cannot be written.
+        TrainingError: If there is no such network, or its loss or its outputs
+            cease to be finite.
+    """
+    if config.epsilon is None:
+        epsilon, _ = default_epsilon(config.model, config.norm)
+        config = dataclasses.replace(config, epsilon=epsilon)
+    if devices is None:
+        devices = distribution.create(config.distribution)
+    with _opened(config, directory) as directory:
+        return directory.metrics or _run(config, directory, devices, saving)
+
+
+def settings(config):
+    """Returns what a `RunDirectory` compares of a configuration, a dict.
+
+    Raises:
+        TrainingError: If the file of the network cannot be used.
+    """
+    return {**dataclasses.asdict(config), **network_file.facts(config)}
+
+
+def take_part(config, path, devices):
+    """Trains as one of several processes, of which the first one writes.
+
+    Args:
+        config: A `TrainingConfig` with `epsilon` set.
+        path: String or path, the folder of the run.
+        devices: What `distribution.create` returned.
+    """
+    if not devices.of_first_process(False):
+        print("there is nothing to train; process 1 says why")
+        return
+    keras.utils.set_random_seed(config.seed)
+    checkpoints = ReadOnlyCheckpoints(pathlib.Path(path) / "checkpoints")
+    data = input_pipeline.load_data(config, devices)
+    train(config, data, (), devices, checkpoints=checkpoints)
+
+
+def _opened(config, directory):
+    if isinstance(directory, RunDirectory):
+        return contextlib.nullcontext(directory)
+    return contextlib.closing(RunDirectory(directory, settings(config)))
+
+
+def _run(config, directory, devices, saving):
+    keras.utils.set_random_seed(config.seed)
+    data, network, progress = _train(config, directory, devices, saving)
+    path = directory.write_model(network)
+    # A copy that lives on this process' own device.
+    network = keras.models.load_model(path)
+    predictions = predict(network, data.test, config.batch_size)
+    metrics = {
+        **_metrics(network, data, predictions, config),
+        **_facts(config, network, progress, devices),
+        "wrong_label_share": data.wrong_label_share,
+    }
+    _report(directory, data, predictions, progress.history, metrics)
+    directory.finish(metrics)
+    return metrics
+
+
+def _train(config, directory, devices, saving):
+    """Returns the data, the trained network and its `Progress`."""
+    try:
+        data = input_pipeline.load_data(config, devices)
+        directory.write_config(**input_pipeline.facts(data))
+        input_pipeline.print_labels(config, data)
+        network, progress = train(
+            config,
+            data,
+            [TensorBoard(directory.tensorboard, write_graph=False)],
+            devices,
+            checkpoints=directory.checkpoints,
+            on_epoch=directory.write_history,
+            **saving,
+        )
+    except ERRORS:
+        if not directory.checkpoints.exist():
+            directory.discard()
+        raise
+    return data, network, progress
+
+
+def _report(directory, data, predictions, history, metrics):
+    directory.write_history(history)
+    classes = predictions.argmax(-1)
+    for name, figure in (
+        ("curves", plots.curves(history, metrics)),
+        (
+            "confusion",
+            plots.confusion(data.test.labels, classes, data.class_names),
+        ),
+        (
+            "mistakes",
+            plots.worst_mistakes(data.test, predictions, data.class_names),
+        ),
+    ):
+        directory.write_picture(name, figure)
+    directory.write_page(metrics)
+
+
+def _metrics(network, data, predictions, config):
+    values = {"test": measures(data.test, predictions)}
+    if data.validation:
+        values["val"] = evaluate(network, data.validation, config.batch_size)
+    return {
+        f"{split}_{name}": value
+        for split, of_split in values.items()
+        for name, value in of_split.items()
+    }
+
+
+def _facts(config, network, progress, devices):
+    epoch = progress.best_epoch or config.epochs
+    return {
+        "train_accuracy": progress.history["accuracy"][epoch - 1],
+        "train_loss": progress.history["loss"][epoch - 1],
+        "epoch": epoch,
+        "epochs": config.epochs,
+        "seconds": round(progress.seconds, 1),
+        "num_parameters": _num_parameters(network),
+        "num_replicas": devices.num_replicas,
+        **_method(config),
+    }
+
+
+def _num_parameters(network):
+    return sum(math.prod(w.shape) for w in network.trainable_weights)
+
+
+def _method(config):
+    names = ("dataset", "model", "epsilon", "inner_lr", "inner_iters", "norm")
+    return {name: getattr(config, name) for name in (*names, "seed")}

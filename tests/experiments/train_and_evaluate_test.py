@@ -1,0 +1,83 @@
+"""A run from Python, without a command line."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from amp_keras import models
+from amp_keras.experiments import train_and_evaluate as experiment
+from amp_keras.experiments.checkpoint_callback import Interrupted
+from amp_keras.experiments.config import TrainingConfig
+from amp_keras.experiments.default_epsilon import default_epsilon
+from amp_keras.experiments.output_directory import OutputError
+from amp_keras.experiments.run_directory import RunDirectory
+from amp_keras.experiments.train_and_evaluate import train_and_evaluate
+
+
+def tiny(input_shape, num_classes):
+    inputs = keras.Input(input_shape)
+    x = keras.layers.Dense(4)(keras.layers.Flatten()(inputs))
+    return keras.Model(inputs, keras.layers.Dense(num_classes)(x))
+
+
+@pytest.fixture(autouse=True)
+def tiny_network(monkeypatch):
+    monkeypatch.setitem(models._BUILDERS, "resnet20", tiny)
+
+
+def small(**settings):
+    return TrainingConfig(
+        epochs=2,
+        train_examples=64,
+        batch_size=32,
+        distribution="none",
+        verbose=0,
+        **settings,
+    )
+
+
+def weights(folder):
+    return keras.models.load_model(folder / "model.keras").get_weights()
+
+
+def test_run_from_python_leaves_its_folder(tmp_path, monkeypatch):
+    config, folder = small(), tmp_path / "run"
+    metrics = train_and_evaluate(config, str(folder))
+    assert metrics == json.loads((folder / "metrics.json").read_text())
+    assert metrics["epsilon"] == default_epsilon("resnet20", "global")[0]
+    assert config.epsilon is None
+    # (64 + 1) * 4 of the one layer and (4 + 1) * 10 of the other.
+    assert metrics["num_parameters"] == 310
+    assert {path.name for path in folder.iterdir()} == {
+        "config.json",
+        *RunDirectory.written,
+    } - {"checkpoints"}
+    monkeypatch.setattr(experiment, "train", None)
+    assert train_and_evaluate(config, folder) == metrics
+
+
+def test_stopped_run_goes_on_to_the_weights_of_one_left_alone(tmp_path):
+    config = small(epsilon=0.1)
+    with pytest.raises(Interrupted):
+        train_and_evaluate(config, tmp_path / "run", stops=lambda: True)
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    train_and_evaluate(config, tmp_path / "run")
+    train_and_evaluate(config, tmp_path / "alone")
+    for ours, theirs in zip(
+        weights(tmp_path / "run"), weights(tmp_path / "alone"), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_open_folder_stays_open_and_a_named_one_is_closed(tmp_path):
+    config = small(epsilon=0.1)
+    directory = RunDirectory(tmp_path / "run", experiment.settings(config))
+    train_and_evaluate(config, directory)
+    with pytest.raises(OutputError, match="in use by another process"):
+        train_and_evaluate(config, tmp_path / "run")
+    directory.close()
+    with pytest.raises(OutputError, match="--epsilon is 0.1, not 0.2"):
+        train_and_evaluate(small(epsilon=0.2), tmp_path / "run")
+    train_and_evaluate(config, tmp_path / "run")
