@@ -165,8 +165,6 @@ class LossSurface:
             size = _batch_size(batch)
             total = total + size * _flatten(function(*tensors, state, batch))
             examples += size
-        if not examples:
-            raise ValueError("`data` must have at least one batch.")
         return total / examples
 
     def _losses_of_batch(self, weights, state, batch):
@@ -218,7 +216,9 @@ class LossSurface:
             loss, weights = _compiled_loss(self.model)
         model = _LossOnly(getattr(self.model, "output_names", None))
         model.compile(loss=loss, loss_weights=weights)
-        x, y, sample_weight = next(iter(self._batches))
+        x, y, sample_weight = next(iter(self._batches), (None,) * 3)
+        if x is None:
+            raise ValueError("`data` must have at least one batch.")
         with keras.StatelessScope():
             outputs = _call(self.model, x)
         # What it tracks is created here, where it is not within a scope.
@@ -254,6 +254,11 @@ class _Batches:
         self.max_batches = max_batches
         if isinstance(data, tuple):
             _check_arrays(data)
+        elif iter(data) is data:
+            raise ValueError(
+                "`data` must give its batches each time it is iterated over. "
+                f"Received: data={data!r}, an iterator"
+            )
 
     def __iter__(self):
         for number, batch in enumerate(self._raw()):

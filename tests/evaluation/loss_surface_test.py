@@ -201,6 +201,8 @@ def test_bad_arguments_are_refused():
         LossSurface(model, (x, y), CROSS_ENTROPY, variables=other)
     with pytest.raises(ValueError, match="must have at least one batch"):
         LossSurface(model, [], CROSS_ENTROPY)
+    with pytest.raises(ValueError, match="each time it is iterated over"):
+        LossSurface(model, iter([(x, y)]), CROSS_ENTROPY)
 
 
 @pytest.mark.skipif(
@@ -213,6 +215,7 @@ def test_wrapped_torch_module_is_refused_by_name():
     out = keras.layers.Dense(3, name="out")
     model = keras.Sequential([keras.Input((3,)), wrapped, out])
     data = tiny_nets.data()
+    model(data[0])
     with pytest.raises(ValueError, match="Variables of a `TorchModuleWrapper`"):
         LossSurface(model, data, CROSS_ENTROPY)
     surface = LossSurface(model, data, CROSS_ENTROPY, variables="out")
