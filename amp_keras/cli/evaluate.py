@@ -103,7 +103,7 @@ def main():
     options = _options()
     settings = {
         "dataset": networks[0].config.dataset,
-        "networks": [[n.name, n.digest()] for n in networks],
+        "networks": [f"{n.name} {n.digest()[:16]}" for n in networks],
         **dataclasses.asdict(options),
     }
     path = flags.FLAGS.output_dir or EvaluationDirectory.first_free(

@@ -121,7 +121,7 @@ def radius(results):
     if not directions:
         return None
     figure = _figure(4.2 * len(directions), 7)
-    axes = figure.subplots(2, len(directions), squeeze=False, sharey=True)
+    axes = figure.subplots(2, len(directions), squeeze=False, sharey="col")
     for column, direction in enumerate(directions):
         axes[0, column].set_title(_DIRECTIONS[direction], fontsize=9)
         for row, scale in enumerate(("radii", "relative_radii")):
@@ -138,10 +138,10 @@ def radius(results):
             axes[row, column].grid(alpha=0.3)
         axes[0, column].set_xlabel("radius")
         axes[1, column].set_xlabel("radius / norm of the weights")
+        _scale_losses(axes[0, column])
     axes[0, 0].legend(fontsize=8)
     for of_row in axes[:, 0]:
-        of_row.set_ylabel("training loss")
-    _scale_losses(axes[0, 0])
+        of_row.set_ylabel("training loss (dotted: at the weights)")
     return figure
 
 
@@ -210,7 +210,7 @@ def plane(results):
         of_network.set_aspect("equal")
         of_network.set_title(name[:_TITLE_LETTERS], fontsize=9)
     bar = figure.colorbar(filled, ax=list(axes), label="training loss")
-    bar.ax.yaxis.set_major_formatter(ticker.FormatStrFormatter("%.2g"))
+    bar.ax.yaxis.set_major_formatter(ticker.FormatStrFormatter("%.3g"))
     return figure
 
 
