@@ -24,9 +24,6 @@ ERRORS = (EvaluationError, OutputError, TrainingError)
 _DEFAULT = EvaluationOptions()
 
 command_line.define_integer(
-    "batch_size", _DEFAULT.batch_size, "Examples per batch.", lower_bound=1
-)
-command_line.define_integer(
     "bins",
     _DEFAULT.bins,
     "Bins of the reliability diagram and of the calibration errors.",

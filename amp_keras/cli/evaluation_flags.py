@@ -32,6 +32,9 @@ flags.DEFINE_string(
     None,
     "Folder with the archives of gtsrb. Default: that of the run.",
 )
+command_line.define_integer(
+    "batch_size", 128, "Examples per batch.", lower_bound=1
+)
 
 
 def networks_from_flags():

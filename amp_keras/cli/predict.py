@@ -28,9 +28,6 @@ command_line.define_float(
     "validation data or, if it had none, on the test data.",
     lower_bound=1e-3,
 )
-command_line.define_integer(
-    "batch_size", 128, "Images per batch.", lower_bound=1
-)
 
 
 def main():

@@ -151,11 +151,16 @@ class LossSurface:
         return [p.reshape(v.shape) for p, v in zip(parts, self.variables)]
 
     def progress(self, steps):
-        """Returns a function to be called after each of `steps` steps."""
+        """Returns a function to be called after each of `steps` steps.
+
+        It takes whether that step was the last one, if it ends early.
+        """
         if not self.verbose:
-            return lambda: None
-        bar = keras.utils.Progbar(steps)
-        return lambda: bar.add(1)
+            return lambda last=False: None
+        bar, numbers = keras.utils.Progbar(steps), itertools.count(1)
+        return lambda last=False: bar.update(
+            next(numbers), finalize=last or None
+        )
 
     def _mean_over_batches(self, function, *tensors):
         """Returns the mean over examples of a function of batches."""

@@ -11,7 +11,7 @@ from amp_keras import evaluation
 VALIDATION = "validation data"
 TEST = "test data"
 HALVES = "the other half of the test data"
-NOTHING = "nothing: the predictions are all right"
+NOTHING = "nothing, for no temperature has the highest likelihood"
 
 
 def measures(labels, log_probabilities, bins=15):
@@ -84,22 +84,32 @@ def scale(labels, log_probabilities, validation=None):
         A tuple: the log-probabilities, the list of one or two temperatures, and
         a string that says what they were fitted on.
     """
+    if validation is not None:
+        temperature, fitted_on = fit(*validation, VALIDATION)
+        scaled = normalized(log_probabilities / temperature)
+        return scaled, [temperature], fitted_on
     with warnings.catch_warnings(record=True) as at_limit:
         warnings.simplefilter("always")
-        if validation is None:
-            fitted_on = HALVES
-            scaled, temperatures = evaluation.cross_fit_temperature(
-                log_probabilities, labels
-            )
-        else:
-            fitted_on = VALIDATION
-            temperatures = [
-                evaluation.fit_temperature(validation[1], validation[0])
-            ]
-            scaled = log_probabilities / temperatures[0]
+        scaled, temperatures = evaluation.cross_fit_temperature(
+            log_probabilities, labels
+        )
     if at_limit:
         return log_probabilities, [1.0], NOTHING
-    return normalized(scaled), list(temperatures), fitted_on
+    return normalized(scaled), list(temperatures), HALVES
+
+
+def fit(labels, log_probabilities, name):
+    """Returns a temperature, 1 if there is none that is best, and its origin.
+
+    Args:
+        labels: Int array of shape `(examples,)`.
+        log_probabilities: Float array of shape `(examples, classes)`.
+        name: String, what the examples are called.
+    """
+    with warnings.catch_warnings(record=True) as at_limit:
+        warnings.simplefilter("always")
+        temperature = evaluation.fit_temperature(log_probabilities, labels)
+    return (1.0, NOTHING) if at_limit else (temperature, name)
 
 
 def normalized(logits):

@@ -20,8 +20,7 @@ By class: `classes.csv`. All numbers: `evaluation.json`.
 amp_keras {revision}; {versions}.
 """
 _CURVATURE = """Hessian of the training loss, in inference mode and without
-augmentation, over all training examples, or {examples} of them where there are
-more:
+augmentation (`--examples`: over how many training examples):
 
 {table}
 
@@ -75,7 +74,7 @@ def page(title, config, results, tables, pictures):
             f"- {_fitted(name, found['predictions'])}"
             for name, found in results.items()
         ),
-        curvature=_curvature(config, tables),
+        curvature=_curvature(tables),
         pictures="".join(
             f"![{_TITLES[name]}]({name}.png)\n\n" for name in pictures
         ),
@@ -96,10 +95,9 @@ def _fitted(name, predictions):
     return f"{name}: temperature {values}, fitted on {predictions['fitted_on']}"
 
 
-def _curvature(config, tables):
+def _curvature(tables):
     if "curvature" not in tables:
         return ""
     return _CURVATURE.format(
-        examples=config["examples"],
-        table=evaluation_tables.markdown(tables["curvature"], _COLUMNS),
+        table=evaluation_tables.markdown(tables["curvature"], _COLUMNS)
     )

@@ -17,9 +17,8 @@ def surface_of(network, from_logits, split, options):
         split: The `Split` with the training data.
         options: `EvaluationOptions`.
     """
-    if options.examples < len(split):
-        order = np.random.default_rng(options.seed).permutation(len(split))
-        split = split.take(np.sort(order[: options.examples]))
+    order = np.random.default_rng(options.seed).permutation(len(split))
+    split = split.take(np.sort(order[: options.examples]))
     return evaluation.LossSurface(
         network,
         (split.images.astype("float32"), split.labels),

@@ -5,7 +5,6 @@ import io
 
 import numpy as np
 
-from amp_keras import evaluation
 from amp_keras.datasets import DatasetError
 from amp_keras.datasets import image_files
 from amp_keras.experiments import atomic_file
@@ -62,9 +61,7 @@ def _fit_temperature(model, data, batch_size):
     if data.validation:
         split, name = data.validation, classification.VALIDATION
     predicted, _ = log_probabilities(model, split.images, batch_size)
-    if np.all(predicted.argmax(-1) == split.labels):
-        return 1.0, classification.NOTHING
-    return evaluation.fit_temperature(predicted, split.labels), name
+    return classification.fit(split.labels, predicted, name)
 
 
 def _log_probabilities_of(files, model, data, batch_size):
