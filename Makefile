@@ -22,11 +22,11 @@ test-%: .venv/installed-test .venv/installed-%
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable ".[apps]"
 	touch $@
 
 .venv/installed-test: .venv/installed
-	$(BIN)/python -m pip install --quiet --editable ".[test,tuner]"
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
 	touch $@
 
 .venv/installed-tensorflow: .venv/installed

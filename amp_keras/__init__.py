@@ -2,8 +2,11 @@
 
 import importlib
 
-from amp_keras import callbacks
-from amp_keras.amp_model import AMPModel
+from amp_keras import extras
+
+with extras.backend_named():
+    from amp_keras import callbacks
+    from amp_keras.amp_model import AMPModel
 
 __version__ = "0.1.0"
 

@@ -8,8 +8,12 @@ class EpsilonScheduler(keras.callbacks.Callback):
 
     The training step is not compiled anew, unless epsilon changes between 0,
     which is plain training, and a positive value. The value of each epoch is
-    added to its logs as `epsilon`. It is saved with the model; a run that goes
-    on by `initial_epoch` takes up the schedule where it stood.
+    added to its logs as `epsilon`.
+
+    Nothing of it need be saved: it is a function of the epoch. A run that goes
+    on, by `initial_epoch` or by `keras.callbacks.BackupAndRestore`, computes it
+    anew, whatever epsilon the model was made with or a file had. (Weights files
+    have none; a value that was set by hand, without a scheduler, is lost.)
 
     Example:
 

@@ -23,11 +23,19 @@ class Delegation:
 
     @property
     def input(self):
-        return self.model.input
+        try:
+            return self.model.input
+        except AttributeError:
+            # In a bigger model the wrapper is a layer that was called.
+            return super().input
 
     @property
     def output(self):
-        return self.model.output
+        try:
+            return self.model.output
+        except AttributeError:
+            # In a bigger model the wrapper is a layer that was called.
+            return super().output
 
     @property
     def input_shape(self):

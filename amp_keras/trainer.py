@@ -401,8 +401,8 @@ def _matches(perturb, variable):
 
 
 def _nan_unless(finite):
-    """Returns 0 / 1 or 0 / 0: debuggers see a NaN only where there is one."""
-    return ops.divide(ops.zeros(()), ops.cast(finite, "float32"))
+    """Returns 0 or the root of -1: debuggers see a NaN only if there is one."""
+    return ops.sqrt(ops.cast(finite, "float32") - 1.0)
 
 
 def _without_effect(variable, gradient, fill):

@@ -5,7 +5,7 @@ python apps/compare.py runs/*
 ```
 """
 
-from amp_keras.cli import compare
+import amp_keras_commands
 
 if __name__ == "__main__":
-    compare.run()
+    amp_keras_commands.compare()

@@ -12,7 +12,7 @@ be any Keras classifier that takes raw pixels. It leaves a folder with
 goes on when the same command is given again.
 """
 
-from amp_keras.cli import evaluate
+import amp_keras_commands
 
 if __name__ == "__main__":
-    evaluate.run()
+    amp_keras_commands.evaluate()

@@ -9,7 +9,7 @@ It writes a CSV file with the class of each image and the probabilities of all
 classes, calibrated by temperature scaling.
 """
 
-from amp_keras.cli import predict
+import amp_keras_commands
 
 if __name__ == "__main__":
-    predict.run()
+    amp_keras_commands.predict()

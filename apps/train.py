@@ -18,7 +18,7 @@ KERAS_BACKEND=jax python apps/train.py --coordinator_address=HOST0:1234 \
 ```
 """
 
-from amp_keras.cli import train
+import amp_keras_commands
 
 if __name__ == "__main__":
-    train.run()
+    amp_keras_commands.train()

@@ -23,7 +23,7 @@ from amp_keras import models
 _SHAPE, _CLASSES, _EXAMPLES = (32, 32, 3), 10, 10_000
 _WARM_UP = 3
 
-flags.DEFINE_enum("model", "resnet20", models.NAMES, "The network.")
+flags.DEFINE_enum("model", "resnet20", models.names(), "The network.")
 flags.DEFINE_integer("batch_size", 128, "Examples per step.", lower_bound=1)
 flags.DEFINE_integer("steps", 30, "Steps to time of each.", lower_bound=1)
 flags.DEFINE_bool("jit_compile", False, "Compile the step with XLA.")
@@ -85,6 +85,7 @@ def batch_seconds():
 
 
 def main(_):
+    datasets.hide_gpus_from_tensorflow()
     plain = step_seconds(inner_iters=0)
     rows = [("plain step", plain)]
     for inner_iters in (1, 2):

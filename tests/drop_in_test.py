@@ -556,3 +556,47 @@ def test_attributes_are_what_the_docs_say():
     for name in table["not"]:
         assert not hasattr(model, name), name
         assert any(hasattr(make(), name) for make in (functional, sequential))
+
+
+def test_layer_of_a_bigger_model_trains_plainly():
+    """As `docs/models.md` says: the outermost model is the one to wrap."""
+    x, y = networks.data()
+    trained = []
+    for wrap in (
+        lambda network: network,
+        lambda network: amp_keras.AMPModel(network, epsilon=0.5),
+    ):
+        network = networks.plain_mlp()
+        inputs = keras.Input((networks.FEATURES,))
+        outer = keras.Model(inputs, wrap(network)(inputs))
+        outer.compile("sgd", networks.classifier_loss())
+        outer.train_on_batch(x, y)
+        trained.append(network.get_weights())
+    for plain, wrapped in zip(*trained, strict=True):
+        np.testing.assert_array_equal(plain, wrapped)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="changes states in place")
+@pytest.mark.parametrize("layer", [layers.LSTM, layers.GRU])
+def test_stateful_layer_trains_on_torch_where_the_weights_are_perturbed(layer):
+    """Plain Keras raises, and so does a step without perturbation."""
+
+    def network():
+        inputs = keras.Input(batch_shape=(2, 5, 3))
+        return keras.Model(
+            inputs, layers.Dense(1)(layer(4, stateful=True)(inputs))
+        )
+
+    def step(model):
+        model.compile("sgd", "mse")
+        model.train_on_batch(np.ones((2, 5, 3)), np.zeros((2, 1)))
+
+    plain, amp = network(), amp_keras.AMPModel(network(), epsilon=0.0)
+    for model in (plain, amp):
+        with pytest.raises(RuntimeError, match="by an inplace operation"):
+            step(model)
+    amp.epsilon = 0.1
+    step(amp)
+    amp.epsilon = 0.0
+    with pytest.raises(RuntimeError, match="by an inplace operation"):
+        step(amp)

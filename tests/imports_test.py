@@ -1,12 +1,16 @@
 """The arrows between the parts of the project, as imports."""
 
 import ast
+import configparser
+import importlib.metadata
 import pathlib
+import re
 import subprocess
 import sys
 
 import keras
 import pytest
+from without import run_without
 
 ROOT = pathlib.Path(__file__).parents[1]
 FRAMEWORKS = {"tensorflow", "jax", "torch"}
@@ -31,6 +35,7 @@ ALLOWED = {
     "amp_keras/callbacks.py": {"keras"},
     "amp_keras/optimizers.py": {"keras"},
     "amp_keras/__init__.py": {"amp_keras"},
+    "amp_keras/extras.py": set(),
     "amp_keras/backend/tensorflow": {
         "keras",
         "tensorflow",
@@ -59,11 +64,13 @@ ALLOWED = {
         "keras",
         "keras_tuner",
         "amp_keras.amp_model",
+        "amp_keras.extras",
         "amp_keras.perturbation",
     },
     "amp_keras/datasets": {
         "PIL",
         "absl",
+        "amp_keras.extras",
         "keras",
         "numpy",
         "requests",
@@ -105,8 +112,9 @@ ALLOWED = {
         "amp_keras.search",
         "keras",
     },
-    "apps": {"amp_keras.cli"},
-    "tuning": {"amp_keras.cli"},
+    "amp_keras_commands.py": set(),
+    "apps": {"amp_keras_commands"},
+    "tuning": {"amp_keras_commands"},
     "benchmarks": {
         "absl",
         "amp_keras",
@@ -154,6 +162,38 @@ def test_every_module_of_the_package_belongs_to_a_part():
     assert set((ROOT / "amp_keras").rglob("*.py")) <= known
 
 
+@pytest.mark.parametrize(
+    ("part", "extras"),
+    [
+        ("amp_keras/evaluation", []),
+        ("amp_keras/models", []),
+        ("amp_keras/tuner", ["tuner"]),
+        ("amp_keras/datasets", ["apps"]),
+        ("amp_keras/experiments", ["apps"]),
+        ("amp_keras/search", ["apps", "tuner"]),
+        ("amp_keras/cli", ["apps", "tuner"]),
+    ],
+)
+def test_what_a_part_imports_is_declared(part, extras):
+    declared = requirements(extras)
+    distributions = importlib.metadata.packages_distributions()
+    for name in ALLOWED[part]:
+        package = name.partition(".")[0]
+        if package != "amp_keras":
+            names = {n.lower() for n in distributions[package]}
+            assert names & declared, f"{package} is not declared"
+
+
+def requirements(extras):
+    """Returns the distributions that setup.cfg declares for extras."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    lines = config["options"]["install_requires"].splitlines()
+    for extra in extras:
+        lines += config["options.extras_require"][extra].splitlines()
+    return {re.match(r"[\w-]*", line)[0].lower() for line in lines}
+
+
 def test_keras_internals_are_imported_nowhere():
     for path in (
         python_files("amp_keras")
@@ -167,15 +207,8 @@ def test_keras_internals_are_imported_nowhere():
 def test_import_of_the_package_needs_no_other_backend_and_no_dataset():
     others = FRAMEWORKS - {keras.config.backend()}
     unwanted = others | {"tensorflow_datasets", "keras_tuner"}
-    code = (
-        "from importlib.machinery import PathFinder\n"
-        "find = PathFinder.find_spec\n"
-        "PathFinder.find_spec = lambda name, *args: (\n"
-        f"    None if name in {unwanted} else find(name, *args)\n"
-        ")\n"
-        "import amp_keras\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    result = run_without(unwanted, "import amp_keras")
+    assert result.returncode == 0, result.stderr
 
 
 def test_import_of_the_package_brings_no_other_backend():

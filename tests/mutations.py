@@ -94,8 +94,8 @@ MUTATIONS = [
     (
         "update with the clean gradient",
         STEP,
-        "v + ops.cast(next(perturbation), v.dtype)",
-        "v + ops.cast(0 * next(perturbation), v.dtype)",
+        "ops.stop_gradient(value) + ops.cast(perturbation, value.dtype)",
+        "ops.stop_gradient(value) + ops.cast(0 * perturbation, value.dtype)",
     ),
     (
         "batch statistics move in every pass",

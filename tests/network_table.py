@@ -21,6 +21,8 @@ ZAGORUYKO = "Zagoruyko and Komodakis, BMVC 2016, table 4"
 
 # Name: millions of parameters as published, where.
 PUBLISHED = {
+    # Of this depth there are several networks, and no table has this one.
+    "resnet8": None,
     "resnet20": ("0.27", HE),
     "resnet32": ("0.46", HE),
     "resnet44": ("0.66", HE),
@@ -112,6 +114,7 @@ D = 2 * (64,) + 2 * (128,) + 3 * (256,) + 6 * (512,)
 E = 2 * (64,) + 2 * (128,) + 4 * (256,) + 8 * (512,)
 
 COUNTS = {
+    "resnet8": resnet(1),
     "resnet20": resnet(3),
     "resnet32": resnet(5),
     "resnet44": resnet(7),
@@ -145,14 +148,15 @@ def table(counts):
     lines = ["| network | parameters | published | source |"]
     lines.append("|---|---|---|---|")
     for name, count in counts.items():
-        published, source = PUBLISHED[name]
-        lines.append(f"| `{name}` | {count:,} | {published}M | {source} |")
+        published, source = PUBLISHED[name] or ("-", "-")
+        published = published if source == "-" else f"{published}M"
+        lines.append(f"| `{name}` | {count:,} | {published} | {source} |")
     return lines
 
 
 def main():
     counts = {}
-    for name in models.NAMES:
+    for name in models.names():
         counts[name] = parameters(models.get(name)((32, 32, 3), CLASSES))
         keras.utils.clear_session()
     print("\n".join(table(counts)))

@@ -39,7 +39,7 @@ def test_function_chooses_by_variable():
 
 def test_choice_of_none_says_what_there_is():
     with pytest.raises(
-        ValueError, match="select at least one.*/first.*perturb=third"
+        ValueError, match="select at least one.*/first.*perturb='third'"
     ):
         weights_after_a_step("third")
 

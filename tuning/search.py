@@ -19,7 +19,7 @@ python tuning/search.py --chief=HOST:1234 --worker=1 ...
 ```
 """
 
-from amp_keras.cli import search
+import amp_keras_commands
 
 if __name__ == "__main__":
-    search.run()
+    amp_keras_commands.search()

@@ -14,14 +14,20 @@ EXIT_CODE = 2
 
 
 class _Name(flags.ArgumentParser):
-    def __init__(self, names):
-        self.names = names
-        self.syntactic_help = f"one of {', '.join(names)}"
+    def __init__(self, names, others, accepts):
+        self._names, self._others, self._accepts = names, others, accepts
+
+    @property
+    def syntactic_help(self):
+        *first, last = (*self._names(), *self._others)
+        separator = " or " if self._others else ", "
+        return f"one of {', '.join(first)}{separator}{last}"
 
     def parse(self, argument):
-        if argument in self.names:
+        names = self._names()
+        if argument in names or self._accepts(argument):
             return argument
-        near = difflib.get_close_matches(argument, self.names, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(argument, names, n=1, cutoff=0.5)
         advice = f"; did you mean {near[0]}?" if near else ""
         raise ValueError(f"must be {self.syntactic_help}{advice}")
 
@@ -58,9 +64,22 @@ class _Float(flags.FloatParser):
         return value
 
 
-def define_name(name, default, names, help):
-    """Defines a flag that takes one of `names`."""
-    flags.DEFINE(_Name(names), name, default, help)
+def define_name(
+    name, default, names, help, others=(), accepts=lambda argument: False
+):
+    """Defines a flag that takes one of several names.
+
+    Args:
+        name: String, the flag.
+        default: String or `None`.
+        names: The names, or a function that returns them.
+        help: String.
+        others: Strings, what else it takes, as a person reads it. Defaults to
+            nothing.
+        accepts: Function of the argument, whether it is one of the others.
+    """
+    names_now = names if callable(names) else lambda: names
+    flags.DEFINE(_Name(names_now, others, accepts), name, default, help)
 
 
 def define_bool(name, default, help):

@@ -20,6 +20,8 @@ _COLUMNS = (
     "test_ece",
     "seconds",
 )
+# Of runs on data with known wrong labels, and unknown to older versions.
+_LABELS = "wrong_label_share"
 
 
 def compare(folders):
@@ -42,8 +44,11 @@ def compare(folders):
         raise FileNotFoundError(
             f"no finished run among the folders. Received: {list(folders)}"
         )
-    lines = [_COLUMNS, ["---"] * len(_COLUMNS)]
-    lines += [[_cell(run[column]) for column in _COLUMNS] for run in runs]
+    columns = _COLUMNS
+    if any(run.get(_LABELS) for run in runs):
+        columns = (*_COLUMNS, _LABELS)
+    lines = [columns, ["---"] * len(columns)]
+    lines += [[_cell(run.get(column)) for column in columns] for run in runs]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -58,6 +63,8 @@ def _measures(folder):
 
 
 def _cell(value):
+    if value is None:
+        return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -6,6 +6,7 @@ import sys
 
 from absl import flags
 
+from amp_keras import datasets
 from amp_keras.cli import command_line
 from amp_keras.cli.evaluation_flags import networks_from_flags
 from amp_keras.cli.interruption import Interruption
@@ -96,6 +97,7 @@ def _are_increasing(radii):
 
 
 def main():
+    datasets.hide_gpus_from_tensorflow()
     networks = networks_from_flags()
     options = _options()
     settings = {

@@ -20,7 +20,19 @@ flags.DEFINE_multi_string(
     "trained with or without this project. It may be given several times.",
 )
 command_line.define_name(
-    "dataset", None, datasets.NAMES, "The dataset of each --model_file."
+    "dataset",
+    None,
+    datasets.names,
+    "The dataset of each --model_file.",
+    others=("tfds:NAME", "folder:PATH"),
+    accepts=lambda name: name.startswith(datasets.PREFIXES),
+)
+command_line.define_integer(
+    "image_size",
+    None,
+    "Side in pixels to which the images of tfds:NAME and folder:PATH are "
+    "resized for a --model_file.",
+    lower_bound=1,
 )
 flags.DEFINE_string(
     "data_dir",
@@ -50,7 +62,9 @@ def networks_from_flags():
         for path in _separated(values.run)
     ]
     networks += [
-        evaluated_network.of_model_file(path, values.dataset, *where)
+        evaluated_network.of_model_file(
+            path, values.dataset, *where, values.image_size
+        )
         for path in _separated(values.model_file)
     ]
     if not networks:

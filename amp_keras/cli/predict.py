@@ -4,6 +4,7 @@ import pathlib
 
 from absl import flags
 
+from amp_keras import datasets
 from amp_keras.cli import command_line
 from amp_keras.cli.evaluation_flags import networks_from_flags
 from amp_keras.experiments.config import TrainingError
@@ -31,6 +32,7 @@ command_line.define_float(
 
 
 def main():
+    datasets.hide_gpus_from_tensorflow()
     values = flags.FLAGS
     networks = networks_from_flags()
     if len(networks) > 1:

@@ -6,11 +6,14 @@ import sys
 
 from absl import flags
 
+from amp_keras import datasets
 from amp_keras.cli import command_line
 from amp_keras.cli import search_flags
 from amp_keras.cli.config_file import ConfigError
 from amp_keras.experiments import distribution
 from amp_keras.experiments import input_pipeline
+from amp_keras.experiments import network_file
+from amp_keras.experiments import run_name
 from amp_keras.experiments.config import TrainingError
 from amp_keras.experiments.distribution import DistributionError
 from amp_keras.experiments.output_directory import OutputError
@@ -55,9 +58,9 @@ class Search:
         self._progress = SearchProgress(
             directory.write_trials, options.objective, config.epochs
         )
-        self._space = SearchSpace(
-            options, config, input_pipeline.load_data(config, devices)
-        )
+        data = input_pipeline.load_data(config, devices)
+        input_pipeline.print_labels(config, data)
+        self._space = SearchSpace(options, config, data)
         self._oracle = oracle.create(options, config, self._progress)
         with self._reading():
             self._tuner = SearchTuner(
@@ -147,17 +150,23 @@ def finish(search, directory, options, devices, rows):
 
 
 def main():
+    datasets.hide_gpus_from_tensorflow()
     options, config = search_flags.options_from_flags()
     values = flags.FLAGS
     role = chief_and_workers.join(values.chief, values.worker)
     devices = distribution.create(config.distribution)
     path = values.output_dir or (
-        f"runs/search-{config.dataset}-{config.model}-{config.norm}-"
+        f"runs/search-{run_name.of_data(config)}-"
+        f"{run_name.of_network(config)}-{config.norm}-"
         f"{options.tuner}"
     )
     if role == chief_and_workers.WORKER:
         chief_and_workers.wait_for_chief()
-    settings = {**dataclasses.asdict(config), **dataclasses.asdict(options)}
+    settings = {
+        **dataclasses.asdict(config),
+        **network_file.facts(config),
+        **dataclasses.asdict(options),
+    }
     del settings["epsilon"]
     directory = SearchDirectory(
         path,
@@ -174,14 +183,17 @@ def main():
 def _search(directory, options, config, devices, role):
     directory.write_config()
     if role != chief_and_workers.WORKER:
-        directory.check_keras_tuner()
+        directory.check()
     search = Search(options, config, directory, devices)
     if role == chief_and_workers.WORKER:
         search.run()
         return
     search.reload()
     search.run()
-    title = f"{config.model} on {config.dataset}, {config.epochs} epochs"
+    title = (
+        f"{run_name.of_network(config)} on {run_name.of_data(config)}, "
+        f"{config.epochs} epochs"
+    )
     rows = report(search, directory, options, title)
     if trials.best(rows) is None:
         print(

@@ -9,13 +9,17 @@ import keras
 from absl import flags
 from keras.callbacks import TensorBoard
 
+from amp_keras import datasets
 from amp_keras.cli import command_line
 from amp_keras.cli.config_file import ConfigError
 from amp_keras.cli.interruption import Interruption
 from amp_keras.cli.training_flags import config_from_flags
 from amp_keras.experiments import command
 from amp_keras.experiments import distribution
+from amp_keras.experiments import input_pipeline
+from amp_keras.experiments import network_file
 from amp_keras.experiments import plots
+from amp_keras.experiments import run_name
 from amp_keras.experiments.checkpoint_callback import Interrupted
 from amp_keras.experiments.checkpoints import CheckpointError
 from amp_keras.experiments.checkpoints import ReadOnlyCheckpoints
@@ -92,7 +96,8 @@ def train_and_evaluate(config, directory, devices=None, **keeping):
     keras.utils.set_random_seed(config.seed)
     try:
         data = load_data(config, devices)
-        directory.write_config()
+        directory.write_config(**input_pipeline.facts(data))
+        input_pipeline.print_labels(config, data)
         network, progress = train(
             config,
             data,
@@ -113,6 +118,7 @@ def train_and_evaluate(config, directory, devices=None, **keeping):
     metrics = {
         **_measures(network, data, predictions, config),
         **_facts(config, network, progress, devices),
+        "wrong_label_share": data.wrong_label_share,
     }
     _report(directory, data, predictions, progress.history, metrics)
     directory.finish(metrics)
@@ -149,6 +155,7 @@ def assist(config, path, devices):
 
 
 def main():
+    datasets.hide_gpus_from_tensorflow()
     config, origin = config_from_flags()
     print(
         f"{config.model} on {config.dataset}: epsilon={config.epsilon:g} "
@@ -163,7 +170,7 @@ def main():
         distribution.check_gpu()
     devices = distribution.create(config.distribution, several)
     _print_devices(devices)
-    settings = dataclasses.asdict(config)
+    settings = {**dataclasses.asdict(config), **network_file.facts(config)}
     path = values.output_dir or RunDirectory.first_free(
         _default_name(config), settings
     )
@@ -269,7 +276,8 @@ def _default_name(config):
     if 0 in (config.epsilon, config.inner_lr, config.inner_iters):
         method = "erm"
     return (
-        f"runs/{config.dataset}-{config.model}-{method}-"
+        f"runs/{run_name.of_data(config)}-{run_name.of_network(config)}-"
+        f"{method}-"
         f"{config.epochs}epochs-seed{config.seed}"
     )
 

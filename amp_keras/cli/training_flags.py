@@ -15,6 +15,7 @@ from amp_keras.experiments.default_epsilon import default_epsilon
 from amp_keras.perturbation import NORMS
 
 _DEFAULT = TrainingConfig()
+_LARGEST_IMAGE = 1024
 
 command_line.define_name(
     "recipe",
@@ -32,9 +33,61 @@ flags.DEFINE_string(
 )
 
 command_line.define_name(
-    "dataset", _DEFAULT.dataset, datasets.NAMES, "The dataset."
+    "dataset",
+    _DEFAULT.dataset,
+    datasets.names,
+    "The dataset. tfds:NAME is any image classification dataset of TensorFlow "
+    "Datasets; folder:PATH has image files, PATH/train/CLASS/* and "
+    "PATH/test/CLASS/*, or PATH/CLASS/*, of which a fifth is held out.",
+    others=("tfds:NAME", "folder:PATH"),
+    accepts=lambda name: name.startswith(datasets.PREFIXES),
 )
-command_line.define_name("model", _DEFAULT.model, models.NAMES, "The network.")
+command_line.define_integer(
+    "image_size",
+    _DEFAULT.image_size,
+    "Side in pixels to which the images of tfds:NAME and folder:PATH are "
+    "resized. Default: they stay as they are, all of one size.",
+    lower_bound=1,
+    upper_bound=_LARGEST_IMAGE,
+)
+command_line.define_name(
+    "labels",
+    _DEFAULT.labels,
+    datasets.LABELS,
+    "Which labels that people gave are trained on, with --dataset=cifar10_n. "
+    "Default: worse_label.",
+)
+command_line.define_integer(
+    "max_examples",
+    _DEFAULT.max_examples,
+    "Use a part of this many examples of the training data, validation part "
+    "included, with each class' share as it is.",
+    lower_bound=1,
+)
+command_line.define_float(
+    "label_noise",
+    _DEFAULT.label_noise,
+    "Share of the labels of the training data, validation part included, that "
+    "are replaced by wrong ones. Test labels stay.",
+    lower_bound=0,
+    upper_bound=1,
+)
+command_line.define_name(
+    "label_noise_kind",
+    _DEFAULT.label_noise_kind,
+    datasets.NOISE_KINDS,
+    "Whether a wrong label is drawn from all other classes, or is always the "
+    "next class.",
+)
+command_line.define_name(
+    "model",
+    _DEFAULT.model,
+    models.names,
+    "The network: one of these, or a function of (input_shape, num_classes) "
+    "that returns a Keras model with logits.",
+    others=("FILE.py:FUNCTION", "PACKAGE.MODULE:FUNCTION"),
+    accepts=lambda name: ":" in name,
+)
 command_line.define_float(
     "epsilon",
     _DEFAULT.epsilon,
@@ -116,6 +169,20 @@ command_line.define_bool(
     "Crop (and mirror, where the dataset allows it) training images at random.",
 )
 command_line.define_integer(
+    "crop",
+    _DEFAULT.crop,
+    "Pixels of zeros around a training image before a crop of its own size. "
+    "Default: what the dataset has, such as 4 for cifar10; 0 for tfds:NAME and "
+    "folder:PATH.",
+    lower_bound=0,
+)
+command_line.define_bool(
+    "flip",
+    _DEFAULT.flip,
+    "Mirror training images at random. Default: what the dataset has; false "
+    "for tfds:NAME and folder:PATH.",
+)
+command_line.define_integer(
     "cutout",
     _DEFAULT.cutout,
     "Side in pixels of a black square in each training image, such as 16 for "
@@ -149,14 +216,16 @@ command_line.define_float(
 command_line.define_integer(
     "seed",
     _DEFAULT.seed,
-    "Seed of initialization, shuffle, augmentation and validation split.",
+    "Seed of initialization, shuffle, augmentation, validation split and label "
+    "noise.",
     lower_bound=0,
     upper_bound=2**31 - 1,
 )
 command_line.define_integer(
     "train_examples",
     _DEFAULT.train_examples,
-    "Train on a random subset of this many examples.",
+    "Train on a random subset of this many examples, whatever the size of the "
+    "validation part. See --max_examples.",
     lower_bound=1,
 )
 command_line.define_float(

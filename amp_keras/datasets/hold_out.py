@@ -3,6 +3,13 @@
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from amp_keras.datasets.image_data import DatasetError
+
+# The test part of data that has none is the same in every run, whatever its
+# seed: else what one run is tested on would choose the settings of another.
+_TEST_FRACTION = 0.2
+_TEST_SEED = 0
+
 
 def hold_out(split, fraction, seed):
     """Splits off a stratified fraction of the examples.
@@ -41,3 +48,26 @@ def hold_out(split, fraction, seed):
         split.take(np.flatnonzero(~is_held_out)),
         split.take(np.flatnonzero(is_held_out)),
     )
+
+
+def hold_out_test(split):
+    """Splits off a stratified fifth of the examples, always the same.
+
+    Args:
+        split: A `Split`.
+
+    Returns:
+        A tuple of two `Split`s: to train on, and to test.
+
+    Raises:
+        DatasetError: If there are too few examples of a class.
+    """
+    try:
+        return hold_out(split, _TEST_FRACTION, _TEST_SEED)
+    except ValueError as error:
+        raise DatasetError(
+            "a fifth of the images cannot be held out for testing: each class "
+            "needs several, and a fifth at least as many as there are classes. "
+            f"Received: {len(split)} images, "
+            f"{np.bincount(split.labels).min()} of the smallest class"
+        ) from error

@@ -19,19 +19,38 @@ class Split:
         groups: Array of shape `(examples,)`, or `None`. Examples of the same
             group (frames of one track) never fall on both sides of a
             validation split.
+        clean_labels: int32 array of shape `(examples,)`, the true labels where
+            `labels` are known to be noisy, or `None`.
     """
 
     images: np.ndarray
     labels: np.ndarray
     groups: np.ndarray | None = None
+    clean_labels: np.ndarray | None = None
 
     def __len__(self):
         return len(self.labels)
 
     def take(self, indices):
         """Returns the examples at `indices` as a new `Split`."""
-        groups = None if self.groups is None else self.groups[indices]
-        return Split(self.images[indices], self.labels[indices], groups)
+        return Split(
+            *(
+                None if values is None else values[indices]
+                for values in (
+                    self.images,
+                    self.labels,
+                    self.groups,
+                    self.clean_labels,
+                )
+            )
+        )
+
+    @property
+    def wrong_share(self):
+        """Float, the share of wrong labels, or `None` if it is not known."""
+        if self.clean_labels is None:
+            return None
+        return float(np.mean(self.labels != self.clean_labels))
 
 
 @dataclasses.dataclass
@@ -65,3 +84,21 @@ class ImageData:
     @property
     def num_classes(self):
         return len(self.class_names)
+
+    @property
+    def wrong_label_share(self):
+        """Float, that of the training and validation data together.
+
+        `None` if it is not known.
+        """
+        parts = [p for p in (self.train, self.validation) if p is not None]
+        if any(part.clean_labels is None for part in parts):
+            return None
+        wrong = sum(len(part) * part.wrong_share for part in parts)
+        return wrong / sum(map(len, parts))
+
+    @property
+    def pixel_range(self):
+        """Tuple of ints, the smallest and the largest training pixel."""
+        images = self.train.images
+        return int(images.min()), int(images.max())

@@ -15,6 +15,11 @@ class TrainingConfig:
     """
 
     dataset: str = "digits"
+    image_size: int | None = None
+    labels: str | None = None
+    max_examples: int | None = None
+    label_noise: float = 0.0
+    label_noise_kind: str = "symmetric"
     model: str = "resnet20"
     epsilon: float | None = None
     inner_lr: float = 1.0
@@ -33,6 +38,8 @@ class TrainingConfig:
     l2: float = 0.0
     clipnorm: float | None = None
     augment: bool = True
+    crop: int | None = None
+    flip: bool | None = None
     cutout: int = 0
     randaugment: bool = False
     mixup: float = 0.0

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 
 from amp_keras import AMPModel
-from amp_keras import datasets
 from amp_keras.experiments import input_pipeline
 from amp_keras.experiments import json_file
 from amp_keras.experiments.config import TrainingConfig
@@ -121,22 +120,32 @@ def of_run(path, data_dir=None, manual_dir=None):
     return EvaluatedNetwork(name, model_file, config, f"--run={path}")
 
 
-def of_model_file(path, dataset, data_dir=None, manual_dir=None):
+def of_model_file(
+    path, dataset, data_dir=None, manual_dir=None, image_size=None
+):
     """Returns the `EvaluatedNetwork` of a `.keras` file.
 
     Args:
         path: String, the file.
         dataset: String, the name of its dataset.
         data_dir, manual_dir: Strings, where it lies. Default to `None`.
+        image_size: Int, the side in pixels to which its images are resized.
+            Defaults to `None`: not at all.
+
+    Raises:
+        EvaluationError: If there is no dataset.
     """
     path = pathlib.Path(path)
-    if dataset not in datasets.NAMES:
+    if dataset is None:
         raise EvaluationError(
-            "--dataset must be given with --model_file, one of "
-            f"{', '.join(datasets.NAMES)}. Received: --dataset={dataset}"
+            "--dataset must be given with --model_file. "
+            f"Received: --model_file={path} alone"
         )
     config = TrainingConfig(
-        dataset=dataset, data_dir=data_dir, manual_dir=manual_dir
+        dataset=dataset,
+        image_size=image_size,
+        data_dir=data_dir,
+        manual_dir=manual_dir,
     )
     return EvaluatedNetwork(path.stem, path, config, f"--model_file={path}")
 

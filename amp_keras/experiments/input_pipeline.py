@@ -1,5 +1,7 @@
 """The data of a run: loaded, held out, cut into batches."""
 
+import dataclasses
+
 import numpy as np
 
 from amp_keras import datasets
@@ -7,13 +9,18 @@ from amp_keras.experiments import distribution
 from amp_keras.experiments.config import TrainingError
 
 _DATA_ADVICE = (
-    "Ways out: --data_dir=FOLDER with a prepared copy; for gtsrb "
-    "--manual_dir=FOLDER with its archives; --dataset=digits needs no download."
+    " Ways out: --data_dir=FOLDER with a prepared copy; for gtsrb and "
+    "cifar10_n --manual_dir=FOLDER with what is not downloaded; "
+    "--dataset=digits needs no download."
 )
+_SIZE_ADVICE = " --image_size=32, say, resizes them."
 
 
 def load_data(config, devices=None):
-    """Loads the dataset and holds out what the configuration asks for.
+    """Loads the dataset and makes of it what the configuration asks for.
+
+    Wrong labels are drawn before the validation part is held out, and so are
+    in it as well; they are never in the test data.
 
     Args:
         config: A `TrainingConfig`.
@@ -26,12 +33,24 @@ def load_data(config, devices=None):
     Raises:
         TrainingError: If the dataset can be neither found nor downloaded, if
             it is too small for what is asked, a batch cannot be divided by
-            the devices, or its images cannot be augmented as asked.
+            the devices, its images cannot be augmented as asked, or an option
+            is not for this dataset.
     """
+    _check_options(config)
     _check_divisible(config, devices or distribution.SingleDevice())
     augmentation = augmentation_of(config)
     data = _load(config)
     _check_augmentation(augmentation, data)
+    if config.max_examples:
+        data.train = _stratified_part(data.train, config)
+    if config.label_noise:
+        data.train, _ = datasets.add_label_noise(
+            data.train,
+            data.num_classes,
+            config.label_noise,
+            config.label_noise_kind,
+            config.seed,
+        )
     if config.validation_split:
         data.train, data.validation = _hold_out(data.train, config)
     if config.train_examples:
@@ -42,6 +61,54 @@ def load_data(config, devices=None):
             f"{len(data.train)}. Received: --batch_size={config.batch_size}"
         )
     return data
+
+
+def facts(data):
+    """Returns what a person would want to know of the data, as JSON has it."""
+    return {
+        "class_names": list(data.class_names),
+        "image_shape": list(data.image_shape),
+        "pixel_range": list(data.pixel_range),
+        "examples": {
+            name: len(split)
+            for name in ("train", "validation", "test")
+            if (split := getattr(data, name)) is not None
+        },
+        "wrong_label_share": data.wrong_label_share,
+    }
+
+
+def sentence_on_labels(wrong_label_share, config):
+    """Returns what is known of wrong labels, or an empty string.
+
+    Args:
+        wrong_label_share: As in `ImageData`.
+        config: Dict, the fields of a `TrainingConfig`.
+    """
+    if wrong_label_share is None:
+        return ""
+    origins = []
+    if config.get("labels"):
+        origins.append(f"{config['labels']}, by people")
+    if config["label_noise"]:
+        origins.append(
+            f"{config['label_noise_kind']} noise of {config['label_noise']:g}, "
+            f"drawn by seed {config['seed']}"
+        )
+    origin = f" ({'; '.join(origins)})" if origins else ""
+    return (
+        f"{wrong_label_share:.1%} of the labels of the training data, "
+        f"validation part included, are wrong{origin}; test labels are clean"
+    )
+
+
+def print_labels(config, data):
+    """Prints what is known of wrong labels, if anything."""
+    sentence = sentence_on_labels(
+        data.wrong_label_share, dataclasses.asdict(config)
+    )
+    if sentence:
+        print(sentence, flush=True)
 
 
 def training_batches(config, data, devices, start_step):
@@ -73,11 +140,63 @@ def validation_batches(config, data, devices):
     )
 
 
+def _check_options(config):
+    for name, datasets_for_it, fits in (
+        (
+            "image_size",
+            "tfds:NAME or folder:PATH",
+            config.dataset.startswith(datasets.PREFIXES),
+        ),
+        ("labels", "cifar10_n", config.dataset == "cifar10_n"),
+    ):
+        value = getattr(config, name)
+        if value is not None and not fits:
+            raise TrainingError(
+                f"--{name} must be given with --dataset={datasets_for_it} "
+                f"only. Received: --{name}={value}, --dataset={config.dataset}"
+            )
+    if not config.augment and (config.crop or config.flip):
+        raise TrainingError(
+            "--crop and --flip must not be given without --augment. Received: "
+            f"--crop={config.crop}, --flip={config.flip}, --augment=false"
+        )
+
+
 def _load(config):
     try:
-        return datasets.load(config.dataset, config.data_dir, config.manual_dir)
+        data = datasets.load(
+            config.dataset,
+            config.data_dir,
+            config.manual_dir,
+            config.image_size,
+            config.labels,
+            config.crop,
+            config.flip,
+        )
     except datasets.DatasetError as error:
-        raise TrainingError(f"{error}. {_DATA_ADVICE}") from error
+        raise TrainingError(f"{error}.{_advice(config, error)}") from error
+    if config.crop and config.crop >= min(data.image_shape[:2]):
+        raise TrainingError(
+            "--crop must be smaller than the images, which are of shape "
+            f"{data.image_shape}. Received: --crop={config.crop}"
+        )
+    return data
+
+
+def _advice(config, error):
+    if "`image_size` is required" in str(error):
+        return _SIZE_ADVICE
+    return "" if config.dataset.startswith("folder:") else _DATA_ADVICE
+
+
+def _stratified_part(split, config):
+    try:
+        return datasets.subset(split, config.max_examples, config.seed)
+    except ValueError as error:
+        raise TrainingError(
+            "--max_examples must not exceed the number of training examples, "
+            f"{len(split)}. Received: --max_examples={config.max_examples}"
+        ) from error
 
 
 def _hold_out(split, config):

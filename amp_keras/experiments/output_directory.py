@@ -54,6 +54,8 @@ class OutputDirectory:
     free = ()
     defaults = {}
     written = ()
+    # What is compared and is no flag, as a person reads it.
+    titles = {"model_sha256": "the SHA-256 of the file of --model"}
 
     def __init__(self, path, config, overwrite=False, shared=False):
         self.path = pathlib.Path(path)
@@ -97,16 +99,20 @@ class OutputDirectory:
         if self._made:
             self.path.rmdir()
 
-    def write_config(self):
+    def write_config(self, **facts):
         """Writes `config.json`: every flag, the command and the versions.
 
         If the command goes on with an earlier one, that of it stays.
+
+        Args:
+            facts: What else a person may want to find there.
         """
         if self._begins:
             self._write_json(
                 _CONFIG,
                 {
                     **self._config,
+                    **facts,
                     "command": command.repeated(),
                     "revision": _git_revision(),
                     "versions": _versions(),
@@ -176,7 +182,8 @@ class OutputDirectory:
     def _differences(cls, earlier, config):
         earlier = {**cls.defaults, **earlier}
         return [
-            f"--{name} is {earlier.get(name)}, not {value}"
+            f"{cls.titles.get(name, f'--{name}')} is {earlier.get(name)}, "
+            f"not {value}"
             for name, value in config.items()
             if name not in cls.free and earlier.get(name) != value
         ]

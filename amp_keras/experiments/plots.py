@@ -7,6 +7,9 @@ from sklearn import metrics as sklearn_metrics
 
 _SHEET_ROWS, _SHEET_COLUMNS = 4, 8
 _TITLE_LETTERS = 24
+# More would take minutes and gigabytes.
+_MOST_CLASSES_WITH_COUNTS = 200
+_LONGEST_SIDE = 60
 
 
 def curves(history, metrics):
@@ -38,10 +41,10 @@ def confusion(labels, predictions, class_names):
     matrix = sklearn_metrics.confusion_matrix(
         labels, predictions, labels=np.arange(classes)
     )
-    side = 4 + 0.25 * classes
+    side = min(4 + 0.25 * classes, _LONGEST_SIDE)
     figure = matplotlib.figure.Figure((side, side), layout="constrained")
     display = sklearn_metrics.ConfusionMatrixDisplay(
-        matrix, display_labels=class_names
+        matrix, display_labels=[literal(name) for name in class_names]
     )
     display.plot(
         ax=figure.subplots(),
@@ -50,7 +53,10 @@ def confusion(labels, predictions, class_names):
         xticks_rotation="vertical",
         im_kw={"norm": "symlog"},
         text_kw={"fontsize": 7},
+        include_values=classes <= _MOST_CLASSES_WITH_COUNTS,
     )
+    if display.text_ is None:
+        return figure
     for text, count in zip(display.text_.flat, matrix.flat):
         text.set_visible(count > 0)
         dark = display.im_.norm(count) > 0.5
@@ -78,12 +84,17 @@ def worst_mistakes(split, log_probabilities, class_names):
             break
         _draw_image(axes, split.images[example])
         true, taken_for = (
-            class_names[i][:_TITLE_LETTERS]
+            literal(class_names[i][:_TITLE_LETTERS])
             for i in (split.labels[example], predictions[example])
         )
         share = np.exp(of_truth[example])
         axes.set_title(f"{true} ({share:.1%})\nas {taken_for}", fontsize=8)
     return figure
+
+
+def literal(text):
+    """Returns text in which matplotlib finds no mathematics."""
+    return text.replace("$", r"\$")
 
 
 def _draw_image(axes, image):

@@ -67,7 +67,7 @@ def _fit_temperature(model, data, batch_size):
 def _log_probabilities_of(files, model, data, batch_size):
     try:
         # The digits' pixels go from 0 to 16.
-        largest = int(data.train.images.max())
+        _, largest = data.pixel_range
         images = image_files.read(files, data.image_shape, largest)
     except DatasetError as error:
         raise EvaluationError(f"--images: {error}") from error

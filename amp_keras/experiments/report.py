@@ -1,5 +1,7 @@
 """The page about a run, `README.md` in its folder."""
 
+from amp_keras.experiments import input_pipeline
+
 _MEASURES = {
     "accuracy": "accuracy",
     "loss": "loss (mean negative log-likelihood)",
@@ -8,6 +10,7 @@ _MEASURES = {
 _PAGE = """# {title}
 
 {method}, on {dataset}, {epochs} epochs, seed {seed}{choice}.
+{labels}
 
 {table}
 
@@ -40,6 +43,7 @@ def page(title, config, metrics):
         title=title,
         method=_method(metrics),
         choice=_choice(metrics),
+        labels=_labels(metrics, config),
         table=_table(metrics),
         backend=config["backend"],
         command=config["command"],
@@ -62,6 +66,12 @@ def _choice(metrics):
     if "val_loss" not in metrics:
         return ""
     return f"; epoch {metrics['epoch']} had the lowest validation loss"
+
+
+def _labels(metrics, config):
+    share = metrics.get("wrong_label_share")
+    sentence = input_pipeline.sentence_on_labels(share, config)
+    return f"\n{sentence}.\n" if sentence else ""
 
 
 def _table(metrics):

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 
+from amp_keras.experiments import plots
 from amp_keras.experiments import report
 from amp_keras.experiments.checkpoints import Checkpoints
 from amp_keras.experiments.config import TrainingConfig
@@ -16,7 +17,7 @@ _SHOWN = ("test_accuracy", "test_loss", "test_ece", "seconds")
 class RunDirectory(OutputDirectory):
     """Writes the files of a run."""
 
-    free = ("data_dir", "manual_dir", "verbose")
+    free = ("data_dir", "manual_dir", "model_path", "verbose")
     defaults = dataclasses.asdict(TrainingConfig())
     written = (
         _METRICS,
@@ -65,7 +66,7 @@ class RunDirectory(OutputDirectory):
 
     def write_picture(self, name, figure):
         """Writes a matplotlib figure as `NAME.png`."""
-        figure.suptitle(self.path.name)
+        figure.suptitle(plots.literal(self.path.name))
         with self._writing(f"{name}.png") as new:
             figure.savefig(new, dpi=110)
 

@@ -7,9 +7,10 @@ import keras
 
 from amp_keras import AMPModel
 from amp_keras import datasets
-from amp_keras import models
 from amp_keras.experiments import distribution
+from amp_keras.experiments import network_file
 from amp_keras.experiments import resumption
+from amp_keras.experiments import run_name
 from amp_keras.experiments.best_weights import BestWeights
 from amp_keras.experiments.checkpoint_callback import CheckpointCallback
 from amp_keras.experiments.config import TrainingError
@@ -24,14 +25,19 @@ from amp_keras.experiments.resumption import MetricsOfBrokenEpoch
 
 
 def build_network(config, data):
-    """Builds the plain network: raw pixels in, logits out."""
+    """Builds the plain network: raw pixels in, logits out.
+
+    Raises:
+        TrainingError: If there is no such network, or it cannot be built.
+    """
     normalization = keras.layers.Normalization(name="normalization")
     batches = datasets.evaluation_batches(data.train, batch_size=1024)
     normalization.adapt(batches.map(lambda images, labels: images))
     inputs = keras.Input(data.image_shape, name="pixels")
-    network = models.get(config.model)(data.image_shape, data.num_classes)
+    network = network_file.build(config, data)
     outputs = network(normalization(inputs))
-    return keras.Model(inputs, outputs, name=f"{config.dataset}_{config.model}")
+    name = run_name.of_network_and_data(config)
+    return keras.Model(inputs, outputs, name=name)
 
 
 def train(

@@ -8,6 +8,11 @@ from amp_keras.models.blocks import batch_norm_relu
 from amp_keras.models.blocks import conv
 
 
+def resnet8(input_shape, num_classes):
+    """ResNet-8: 0.08M parameters, for a first look on a CPU. See `resnet`."""
+    return resnet(input_shape, num_classes, depth=8)
+
+
 def resnet20(input_shape, num_classes):
     """ResNet-20: 0.27M parameters. See `resnet`."""
     return resnet(input_shape, num_classes, depth=20)
@@ -43,7 +48,7 @@ def resnet(input_shape, num_classes, depth):
     Args:
         input_shape: Tuple of ints `(height, width, channels)`.
         num_classes: Int, the number of outputs.
-        depth: Int, the number of layers with weights: 20, 32, 44, ...
+        depth: Int, the number of layers with weights: 8, 14, 20, ...
 
     Returns:
         A functional `keras.Model` from images to logits.

@@ -20,7 +20,14 @@ _KINDS = {
 class SearchDirectory(OutputDirectory):
     """Writes the files of a search."""
 
-    free = ("verbose", "data_dir", "manual_dir", "jit_compile", "distribution")
+    free = (
+        "verbose",
+        "data_dir",
+        "manual_dir",
+        "model_path",
+        "jit_compile",
+        "distribution",
+    )
     defaults = dataclasses.asdict(TrainingConfig())
     written = (
         "best.json",
@@ -41,15 +48,15 @@ class SearchDirectory(OutputDirectory):
     def oracle_file(self):
         return self.keras_tuner / "oracle.json"
 
-    def check_keras_tuner(self):
-        """Checks the files by which a search goes on.
+    def check(self):
+        """Checks the files by which a search goes on, before it does.
 
         Raises:
             OutputError: If one of them is damaged or missing.
         """
-        files = sorted(self.keras_tuner.rglob("*.json"))
         states = [
-            self._read_json(file, _KINDS.get(file.name)) for file in files
+            self._read_json(file.relative_to(self.path), _KINDS.get(file.name))
+            for file in sorted(self.keras_tuner.rglob("*.json"))
         ]
         ended = [s for s in states if s.get("status", "RUNNING") != "RUNNING"]
         if ended and not self.oracle_file.exists():
@@ -57,6 +64,7 @@ class SearchDirectory(OutputDirectory):
                 f"{self.oracle_file} is missing, though trials have ended: put "
                 "back the file that was there, or begin anew with --overwrite"
             )
+        self.read_final()
 
     def write_trials(self, rows):
         """Writes `trials.csv`."""

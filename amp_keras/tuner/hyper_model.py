@@ -24,7 +24,7 @@ EPSILONS = {
 
 
 class AMPHyperModel(keras_tuner.HyperModel):
-    """Wraps a model-building function in `AMPModel`, for keras-tuner.
+    """Wraps a function or a hypermodel in `AMPModel`, for keras-tuner.
 
     Each argument of AMP is a value, or a list of values to search. Epsilon is
     always searched, and 0, plain training, is always among its values: it is
@@ -34,7 +34,10 @@ class AMPHyperModel(keras_tuner.HyperModel):
     Where epsilon is 0, `inner_lr`, `inner_iters` and `norm` mean nothing and
     are not varied.
 
-    Example:
+    A `keras_tuner.HyperModel` keeps its `fit()`, which is given the `AMPModel`:
+    what is tuned there, such as the size of batches, is tuned here too.
+
+    Examples:
 
     ```python
     def build(hp):
@@ -54,10 +57,23 @@ class AMPHyperModel(keras_tuner.HyperModel):
     tuner.get_best_hyperparameters()[0]["epsilon"]
     ```
 
+    ```python
+    class MyHyperModel(keras_tuner.HyperModel):
+        def build(self, hp):
+            return build(hp)
+
+        def fit(self, hp, model, *args, **kwargs):
+            batch_size = hp.Choice("batch_size", [32, 64, 128])
+            return model.fit(*args, batch_size=batch_size, **kwargs)
+
+    hypermodel = amp_keras.tuner.AMPHyperModel(MyHyperModel())
+    ```
+
     Args:
         build: A function of the hyperparameters, or of nothing, that returns
             the plain network, a `keras.Model`, compiled unless `compile` is
-            given.
+            given; or a `keras_tuner.HyperModel` (or its bound method `build`)
+            that does, whose `fit()` and `declare_hyperparameters()` are kept.
         epsilon: List of floats >= 0, or a dict with one for each norm.
             Defaults to `None`: `amp_keras.tuner.EPSILONS`, 0 and 25 values
             from 0.002 to 0.5 (`norm="global"`), or a tenth of them
@@ -75,8 +91,8 @@ class AMPHyperModel(keras_tuner.HyperModel):
     hyperparameters of its own, such as `epsilon_global`.
 
     Raises:
-        ValueError: If a list is empty, `norm` is unknown, or `build` does not
-            return what is described above.
+        ValueError: If a list is empty, `norm` is unknown, or `build` is not,
+            or does not return, what is described above.
     """
 
     def __init__(
@@ -106,15 +122,32 @@ class AMPHyperModel(keras_tuner.HyperModel):
         }
         self.inner_lr = [float(v) for v in _values("inner_lr", inner_lr)]
         self.inner_iters = _values("inner_iters", inner_iters)
+        # A hypermodel, or a method that is bound to one.
+        self._wrapped = getattr(build, "__self__", build)
+        if not isinstance(self._wrapped, keras_tuner.HyperModel):
+            self._wrapped = keras_tuner.HyperModel()
+        if isinstance(build, keras_tuner.HyperModel):
+            build = build.build
+        self._takes_hyperparameters = _takes_hyperparameters(build)
         self._build_network = build
-        self._takes_hyperparameters = any(
-            parameter.default is parameter.empty
-            for parameter in inspect.signature(build).parameters.values()
-        )
         self._compile = compile
 
     def declare_hyperparameters(self, hp):
         self.arguments(hp)
+        self._wrapped.declare_hyperparameters(hp)
+
+    def fit(self, hp, model, *args, **kwargs):
+        """Trains the model, as the hypermodel that is wrapped does.
+
+        Args:
+            hp: `keras_tuner.HyperParameters`.
+            model: The `AMPModel` that `build()` returned.
+            args, kwargs: What was given to `search()`, and callbacks.
+
+        Returns:
+            What `fit()` of a `keras_tuner.HyperModel` may return.
+        """
+        return self._wrapped.fit(hp, model, *args, **kwargs)
 
     def arguments(self, hp):
         """Returns the arguments of `AMPModel` for a set of hyperparameters.
@@ -191,6 +224,16 @@ class AMPHyperModel(keras_tuner.HyperModel):
             parent_values=self.epsilon[norm][1:],
         )
         return values[0] if value is None else value
+
+
+def _takes_hyperparameters(build):
+    if not callable(build) or isinstance(build, keras.Model):
+        raise ValueError(
+            "`build` must be a function or a `keras_tuner.HyperModel`. "
+            f"Received: build={build!r} (of type {type(build)})"
+        )
+    parameters = inspect.signature(build).parameters.values()
+    return any(parameter.default is parameter.empty for parameter in parameters)
 
 
 def _values(name, value):

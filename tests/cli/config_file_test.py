@@ -16,9 +16,11 @@ def config_from(tmp_path):
 
     def config(content, *arguments):
         file = tmp_path / "best.json"
-        file.write_text(content if isinstance(content, str) else "")
-        if not isinstance(content, str):
-            file.write_text(json.dumps(content))
+        if not isinstance(content, str | bytes):
+            content = json.dumps(content)
+        if isinstance(content, str):
+            content = content.encode()
+        file.write_bytes(content)
         with flagsaver.flagsaver():
             flags.FLAGS(["train.py", f"--config={file}", *arguments])
             return training_flags.config_from_flags()[0]
@@ -60,6 +62,8 @@ def test_a_file_does_not_outlive_its_run(config_from):
         ({"perturb": "("}, "must be a regular expression"),
         ([1], "must be a JSON file that holds an object"),
         ("{", "must be a JSON file. Received"),
+        ("", "must be a JSON file. Received"),
+        (bytes(range(256)), "must be a JSON file. Received"),
     ],
 )
 def test_what_the_flags_do_not_take_is_refused(content, message, config_from):
@@ -69,8 +73,10 @@ def test_what_the_flags_do_not_take_is_refused(content, message, config_from):
     assert "best.json" in str(error.value)
 
 
-def test_file_that_is_not_there_is_named(tmp_path):
+@pytest.mark.parametrize("name", ["none.json", "folder.json"])
+def test_file_that_is_not_there_is_named(name, tmp_path):
+    (tmp_path / "folder.json").mkdir()
     with flagsaver.flagsaver():
-        flags.FLAGS(["train.py", f"--config={tmp_path / 'none.json'}"])
-        with pytest.raises(ConfigError, match="none.json"):
+        flags.FLAGS(["train.py", f"--config={tmp_path / name}"])
+        with pytest.raises(ConfigError, match=name):
             training_flags.config_from_flags()

@@ -166,10 +166,34 @@ def test_best_json_gives_the_final_run_of_the_chosen(searched):
     assert float(row["test_loss"]) == pytest.approx(measures["loss"], rel=1e-4)
 
 
-def test_picture_and_hparams_are_left_and_no_weights(searched):
+def test_weights_are_left_of_the_final_networks_only(searched):
+    folder, *_ = searched
+    files = [p.relative_to(folder) for p in folder.rglob("*.keras")]
+    assert sorted(map(str, files)) == [
+        f"final/{role}-seed{seed}/model.keras"
+        for role in ("baseline", "chosen")
+        for seed in (0, 1)
+    ]
+    assert not [*folder.rglob("*.h5")]
+
+
+def test_final_network_is_the_one_that_was_measured(searched):
+    folder, *_ = searched
+    rows = {(r["role"], r["seed"]): r for r in read_csv(folder / "final.csv")}
+    assert len(rows) == 4
+    data = input_pipeline.load_data(best_config(folder))
+    for (role, seed), row in rows.items():
+        path = folder / "final" / f"{role}-seed{seed}" / "model.keras"
+        network = keras.models.load_model(path)
+        measures = evaluation.evaluate(network, data.test, 32)
+        assert float(row["test_loss"]) == pytest.approx(
+            measures["loss"], rel=1e-4
+        )
+
+
+def test_picture_and_hparams_are_left(searched):
     folder, *_ = searched
     assert (folder / "epsilon.png").read_bytes().startswith(b"\x89PNG")
-    assert not [*folder.rglob("*.h5"), *folder.rglob("*.keras")]
     events = EventAccumulator(str(folder / "tensorboard" / "0001" / "seed1"))
     events.Reload()
     tags = events.summary_metadata

@@ -1,5 +1,8 @@
 """Loading by name, on data that the tests make."""
 
+import importlib
+
+import keras
 import numpy as np
 import pytest
 import requests
@@ -112,7 +115,8 @@ def test_images_of_another_size_are_refused(name):
 
 def test_unknown_name_lists_the_known_ones():
     with pytest.raises(
-        ValueError, match="digits, cifar10, cifar100, svhn, gtsrb.*mnist"
+        ValueError,
+        match="digits, cifar10, cifar10_n, cifar100, svhn, gtsrb.*mnist",
     ):
         datasets.load("mnist")
 
@@ -153,3 +157,47 @@ def test_folder_with_another_dataset_under_the_name_is_refused(tmp_path):
     (folder / "features.json").write_text("not json")
     with pytest.raises(datasets.DatasetError, match="cifar10 could not be"):
         datasets.load("cifar10", data_dir=str(tmp_path))
+
+
+def test_registered_dataset_is_loaded_by_its_name(monkeypatch):
+    monkeypatch.setattr(datasets, "_LOADERS", dict(datasets._LOADERS))
+    data = datasets.load("digits")
+    loader = lambda data_dir=None, manual_dir=None: data  # noqa: E731
+    assert datasets.register("mine", loader) is None
+    assert datasets.names()[-1] == "mine"
+    assert datasets.load("mine", padding=3, flip=True).padding == 3
+    assert not data.flip
+    with pytest.raises(ValueError, match="taken.*name='digits'"):
+        datasets.register("digits", loader)
+    assert datasets.register("mine", print, override=True) is loader
+    with pytest.raises(ValueError, match="without a colon.*'a:b'"):
+        datasets.register("a:b", loader)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"image_size": 32}, "folder:PATH and tfds:NAME only.*name=digits"),
+        ({"labels": "worse_label"}, "cifar10_n only.*name=digits"),
+    ],
+)
+def test_arguments_that_are_not_for_the_dataset_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        datasets.load("digits", **arguments)
+
+
+def test_import_hides_no_gpu(monkeypatch):
+    """JAX and PyTorch users ask for it, and the commands do."""
+    hidden = []
+    monkeypatch.setattr(
+        tf.config, "set_visible_devices", lambda *args: hidden.append(args)
+    )
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [kind])
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    importlib.reload(datasets)
+    assert not hidden
+    datasets.hide_gpus_from_tensorflow()
+    assert hidden == [([], "GPU")]
+    monkeypatch.setattr(keras.config, "backend", lambda: "tensorflow")
+    datasets.hide_gpus_from_tensorflow()
+    assert len(hidden) == 1

@@ -53,11 +53,11 @@ GIANTS = {
 }
 STEPPED = [
     pytest.param(name, marks=pytest.mark.slow) if name in GIANTS else name
-    for name in models.NAMES
+    for name in models.names()
 ]
 
 
-@pytest.mark.parametrize("name", models.NAMES)
+@pytest.mark.parametrize("name", models.names())
 def test_parameter_count_is_that_of_the_papers_table(name):
     network = models.get(name)((32, 32, 3), 10)
     assert parameters(network) == network_table.COUNTS[name]
@@ -65,7 +65,9 @@ def test_parameter_count_is_that_of_the_papers_table(name):
     assert network.name == name
 
 
-@pytest.mark.parametrize("name", models.NAMES)
+@pytest.mark.parametrize(
+    "name", [name for name, found in network_table.PUBLISHED.items() if found]
+)
 def test_parameter_count_is_near_the_published_one(name):
     """Those of PyramidNet were published a little too small.
 
@@ -92,7 +94,7 @@ def test_table_in_the_documentation_is_the_one_that_is_generated():
     start = lines.index("| network | parameters | published | source |")
     table = network_table.table(network_table.COUNTS)
     assert lines[start : start + len(table)] == table
-    assert list(network_table.COUNTS) == list(models.NAMES)
+    assert list(network_table.COUNTS) == list(models.names())
 
 
 @pytest.mark.parametrize("name", STEPPED)
@@ -253,5 +255,5 @@ def test_impossible_depth_of_other_networks_raises(build, message):
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match="resnet20, .* Received: name=vgg$"):
+    with pytest.raises(ValueError, match="resnet20, .* Received: name='vgg'$"):
         models.get("vgg")

@@ -155,6 +155,67 @@ def test_search_with_a_tuner_of_keras_tuner(tmp_path):
     assert best.epsilon == search.get_best_hyperparameters()[0]["epsilon"]
 
 
+class BatchSizes(keras_tuner.HyperModel):
+    """Tunes the size of batches, where a network cannot."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps = []
+
+    def declare_hyperparameters(self, hp):
+        hp.Fixed("declared", 1)
+
+    def build(self, hp):
+        return compiled_mlp()
+
+    def fit(self, hp, model, *args, **kwargs):
+        batch_size = hp.Choice("batch_size", [16, 24])
+        history = model.fit(*args, batch_size=batch_size, **kwargs)
+        steps = int(model.optimizer.iterations.numpy())
+        self.steps.append((model.epsilon, batch_size, steps))
+        return history
+
+
+@pytest.mark.parametrize("give", [lambda made: made, lambda made: made.build])
+def test_hypermodel_keeps_its_fit(give, tmp_path):
+    x, y = networks.data()
+    wrapped = BatchSizes()
+    search = keras_tuner.Tuner(
+        oracle=tuner.GridOracle("val_loss"),
+        hypermodel=AMPHyperModel(give(wrapped), epsilon=[0.1]),
+        directory=tmp_path,
+    )
+    search.search(x, y, validation_data=(x, y), epochs=2, verbose=0)
+    # Both sizes with both epsilons, two epochs of 48 examples.
+    assert sorted(wrapped.steps) == [
+        (0.0, 16, 6),
+        (0.0, 24, 4),
+        (0.1, 16, 6),
+        (0.1, 24, 4),
+    ]
+    assert search.get_best_hyperparameters()[0]["declared"] == 1
+
+
+def test_fit_of_a_hypermodel_may_return_a_number(tmp_path):
+    class Loop(BatchSizes):
+        def fit(self, hp, model, x, y, **kwargs):
+            return abs(model.epsilon - 0.2)
+
+    search = keras_tuner.Tuner(
+        oracle=tuner.GridOracle(),
+        hypermodel=AMPHyperModel(Loop(), epsilon=[0.1, 0.2, 0.3]),
+        directory=tmp_path,
+    )
+    search.search(*networks.data(), verbose=0)
+    assert search.get_best_hyperparameters()[0]["epsilon"] == 0.2
+
+
+@pytest.mark.parametrize("build", [lambda: "mlp", compiled_mlp])
+def test_what_is_no_function_is_refused(build):
+    with pytest.raises(ValueError, match="`build` must be a function or a"):
+        AMPHyperModel(build())
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
