@@ -132,18 +132,20 @@ class _Evaluation:
 
     def _predictions(self):
         _, data = self._loaded
-        validation = None
+        validation, wrong = None, None
         if data.validation:
+            wrong = data.validation.wrong_share
             predicted, _ = self._predict(data.validation)
             validation = data.validation.labels, predicted
         predicted, _ = self._predict(data.test)
-        return classification.report(
+        report = classification.report(
             data.test.labels,
             predicted,
             data.class_names,
             validation,
             self._options.bins,
         )
+        return {**report, "wrong_validation_labels": wrong}
 
     def _predict(self, split):
         return evaluated_network.log_probabilities(

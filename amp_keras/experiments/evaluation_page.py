@@ -92,7 +92,12 @@ def _fitted(name, predictions):
             f"scaled by the temperature fitted on the other; temperatures "
             f"{values}"
         )
-    return f"{name}: temperature {values}, fitted on {predictions['fitted_on']}"
+    wrong = predictions["wrong_validation_labels"]
+    wrong = f", {wrong:.1%} of whose labels are wrong" if wrong else ""
+    return (
+        f"{name}: temperature {values}, fitted on "
+        f"{predictions['fitted_on']}{wrong}"
+    )
 
 
 def _curvature(tables):
