@@ -21,6 +21,16 @@ def compare():
     _import("compare", "apps").run()
 
 
+def evaluate():
+    """`amp-evaluate`, or `apps/evaluate.py`."""
+    _import("evaluate", "apps").run()
+
+
+def predict():
+    """`amp-predict`, or `apps/predict.py`."""
+    _import("predict", "apps").run()
+
+
 def search():
     """`amp-search`, or `tuning/search.py`."""
     _import("search", "apps,tuner").run()

@@ -69,11 +69,19 @@ print("imported")
 """
 
 
-@pytest.mark.parametrize("command", ["train", "search"])
-def test_commands_hide_gpus_from_tensorflow_that_only_loads(command):
+@pytest.mark.parametrize(
+    "command, flag",
+    [
+        ("train", "--output_dir=/dev/null/run"),
+        ("search", "--output_dir=/dev/null/run"),
+        ("evaluate", "--run=/dev/null/run"),
+        ("predict", "--run=/dev/null/run"),
+    ],
+)
+def test_commands_hide_gpus_from_tensorflow_that_only_loads(command, flag):
     code = NOTE_HIDING + (
         "import amp_keras_commands\n"
-        "sys.argv = ['command', '--output_dir=/dev/null/run']\n"
+        f"sys.argv = ['command', '{flag}']\n"
         f"amp_keras_commands.{command}()\n"
     )
     result = run_without(set(), code, KERAS_BACKEND="jax")

@@ -25,6 +25,7 @@ collect_ignore = []
 if BACKEND != "tensorflow":
     collect_ignore = [
         "cli/compare_test.py",
+        "cli/evaluate_test.py",
         "cli/golden_run_test.py",
         "cli/train_test.py",
         "commands_test.py",

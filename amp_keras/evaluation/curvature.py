@@ -94,11 +94,11 @@ def eigenvalues(surface, count=1, max_iterations=100, tolerance=1e-4, seed=0):
     iteration = _Lanczos(steps, size, np.random.default_rng(seed))
     for step in range(1, steps + 1):
         iteration.step(surface.hessian_vector_product)
-        after_each()
         values, bounds = iteration.ritz_values()
         scale = np.max(np.abs(values))
         residuals = bounds[:count] / (scale if scale > 0 else 1.0)
         converged = step >= count and bool(np.all(residuals <= tolerance))
+        after_each(converged)
         if converged:
             break
     return Eigenvalues(

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 
 DIRECTIONS = ("amp", "gradient", "random")
@@ -15,7 +16,7 @@ class RadialLosses:
     Attributes:
         radii: Float array of shape `(radii,)`.
         relative_radii: Float array of shape `(radii,)`, the radii divided by
-            the L2 norm of the weights.
+            the L2 norm of the weights; NaN where that is zero.
         norms: Float array of shape `(draws, radii)`, the L2 norms of the steps
             taken, over all variables together. They equal `radii`, except with
             `norm="per_variable"`, or with an ascent that ended inside the ball.
@@ -117,7 +118,7 @@ def loss_against_radius(
     norms, losses = _losses_along(surface, find, absolute)
     return RadialLosses(
         radii=absolute,
-        relative_radii=given if relative else given / scale,
+        relative_radii=given if relative else given / (scale or np.nan),
         norms=norms,
         data=_field("data", losses),
         total=_field("total", losses),
@@ -135,7 +136,8 @@ def loss_slices(surfaces, coordinates, dimensions=1, seed=0):
     directions.
 
     A filter is what makes one output of a kernel: all its axes but the last,
-    but for depthwise kernels all but the last two, and for embeddings a row.
+    but for depthwise kernels all but the last two, for those of transposed
+    convolutions all but the last but one, and for embeddings a row.
     Variables with fewer than two axes (biases, scales) stay as they are, and so
     do the moving statistics of batch normalization.
 
@@ -251,23 +253,45 @@ def _filter_normalized(surface, dimensions, seed):
     weights = surface.weights
     rng = np.random.default_rng(seed)
     directions = rng.standard_normal((dimensions, weights.size))
+    special = _special_filters(surface.model)
+    axes = [special.get(id(v)) for v in surface.variables]
     for direction in directions:
-        parts = zip(
-            surface.variables, surface.split(direction), surface.split(weights)
-        )
-        scaled = [_normalize(v, d, w).ravel() for v, d, w in parts]
+        parts = zip(surface.split(direction), surface.split(weights), axes)
+        scaled = [_normalize(*part).ravel() for part in parts]
         direction[:] = np.concatenate(scaled)
     return directions
 
 
-def _normalize(variable, direction, weights):
+def _special_filters(model):
+    """Returns the axes of one filter by id of a variable, if unusual."""
+    layers = keras.layers
+    depthwise = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
+    separable = (layers.SeparableConv1D, layers.SeparableConv2D)
+    transposed = (
+        layers.Conv1DTranspose,
+        layers.Conv2DTranspose,
+        layers.Conv3DTranspose,
+    )
+    axes = {}
+    for layer in model._flatten_layers():
+        if isinstance(layer, layers.Embedding):
+            axes.update({id(v): (-1,) for v in layer.trainable_variables})
+        elif isinstance(layer, depthwise):
+            axes[id(layer.kernel)] = tuple(range(len(layer.kernel.shape) - 2))
+        elif isinstance(layer, separable):
+            kernel = layer.depthwise_kernel
+            axes[id(kernel)] = tuple(range(len(kernel.shape) - 2))
+        elif isinstance(layer, transposed):
+            inputs = len(layer.kernel.shape) - 1
+            axes[id(layer.kernel)] = (*range(inputs - 1), inputs)
+    return axes
+
+
+def _normalize(direction, weights, axes):
     if weights.ndim < 2:
         return np.zeros_like(weights)
-    axes = tuple(range(weights.ndim - 1))
-    if "depthwise_kernel" in variable.path:
-        axes = axes[:-1]
-    elif variable.path.endswith("embeddings"):
-        axes = (-1,)
+    if axes is None:
+        axes = tuple(range(weights.ndim - 1))
     wanted, drawn = (
         np.sqrt(np.sum(array**2, axis=axes, keepdims=True))
         for array in (weights, direction)

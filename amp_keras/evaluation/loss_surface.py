@@ -151,11 +151,16 @@ class LossSurface:
         return [p.reshape(v.shape) for p, v in zip(parts, self.variables)]
 
     def progress(self, steps):
-        """Returns a function to be called after each of `steps` steps."""
+        """Returns a function to be called after each of `steps` steps.
+
+        It takes whether that step was the last one, if it ends early.
+        """
         if not self.verbose:
-            return lambda: None
-        bar = keras.utils.Progbar(steps)
-        return lambda: bar.add(1)
+            return lambda last=False: None
+        bar, numbers = keras.utils.Progbar(steps), itertools.count(1)
+        return lambda last=False: bar.update(
+            next(numbers), finalize=last or None
+        )
 
     def _mean_over_batches(self, function, *tensors):
         """Returns the mean over examples of a function of batches."""
@@ -165,8 +170,6 @@ class LossSurface:
             size = _batch_size(batch)
             total = total + size * _flatten(function(*tensors, state, batch))
             examples += size
-        if not examples:
-            raise ValueError("`data` must have at least one batch.")
         return total / examples
 
     def _losses_of_batch(self, weights, state, batch):
@@ -218,7 +221,9 @@ class LossSurface:
             loss, weights = _compiled_loss(self.model)
         model = _LossOnly(getattr(self.model, "output_names", None))
         model.compile(loss=loss, loss_weights=weights)
-        x, y, sample_weight = next(iter(self._batches))
+        x, y, sample_weight = next(iter(self._batches), (None,) * 3)
+        if x is None:
+            raise ValueError("`data` must have at least one batch.")
         with keras.StatelessScope():
             outputs = _call(self.model, x)
         # What it tracks is created here, where it is not within a scope.
@@ -254,6 +259,11 @@ class _Batches:
         self.max_batches = max_batches
         if isinstance(data, tuple):
             _check_arrays(data)
+        elif iter(data) is data:
+            raise ValueError(
+                "`data` must give its batches each time it is iterated over. "
+                f"Received: data={data!r}, an iterator"
+            )
 
     def __iter__(self):
         for number, batch in enumerate(self._raw()):

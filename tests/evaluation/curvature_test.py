@@ -161,6 +161,8 @@ def differences(surface, vector, step):
 
 def batch_normalization():
     model = networks.plain_mlp()
+    # At a kink of ReLU there is no difference to compare with.
+    model.layers[2].negative_slope = 1.0
     model.layers[1].moving_mean.assign(np.full(16, 0.3))
     model.layers[1].moving_variance.assign(np.full(16, 2.0))
     return model, kinds.features()
@@ -202,7 +204,7 @@ def test_products_are_differences_of_gradients(kind):
     product = surface.hessian_vector_product(vector)
     expected = differences(surface, vector, 2e-3)
     error = np.linalg.norm(product - expected)
-    assert error < 0.01 * np.linalg.norm(expected)
+    assert error < 2e-3 * np.linalg.norm(expected)
 
 
 def test_symmetry_on_attention():

@@ -1,0 +1,136 @@
+"""The numbers of an evaluation as tables: lists of rows, which are dicts."""
+
+NAMES = ("measures", "classes", "curvature", "radius", "line")
+DIRECTIONS = ("amp", "gradient", "random")
+MEASURES = ("accuracy", "nll", "brier", "ece", "ece_equal_mass")
+
+
+def tables(results):
+    """Returns the tables that the results have numbers for, by name.
+
+    Args:
+        results: Dict by name of a network, as `evaluation.json` has it.
+    """
+    makers = (_measures, _classes, _curvature, _radius, _line)
+    made = {name: make(results) for name, make in zip(NAMES, makers)}
+    return {name: rows for name, rows in made.items() if rows}
+
+
+def markdown(rows, columns=None):
+    """Returns a table in Markdown.
+
+    Args:
+        rows: List of dicts.
+        columns: Dict of titles by key. Defaults to `None`: all keys.
+    """
+    columns = columns or {key: key for key in rows[0]}
+    lines = [list(columns.values()), ["---"] * len(columns)]
+    lines += [[_cell(row[key]) for key in columns] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value):
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _measures(results):
+    rows = []
+    for name, found in results.items():
+        predictions = found["predictions"]
+        for key, scaled in (("before", "no"), ("after", "yes")):
+            temperatures = predictions["temperatures"]
+            if scaled == "no":
+                temperatures = [1.0]
+            rows.append(
+                {
+                    "network": name,
+                    "scaled": scaled,
+                    "temperature": " ".join(f"{t:.4g}" for t in temperatures),
+                    **{m: predictions[key][m] for m in MEASURES},
+                }
+            )
+    return rows
+
+
+def _classes(results):
+    return [
+        {"network": name, **row}
+        for name, found in results.items()
+        for row in found["predictions"]["classes"]
+    ]
+
+
+def _curvature(results):
+    rows = []
+    for name, found in results.items():
+        if not {"eigenvalues", "trace"} <= set(found):
+            continue
+        spectrum, trace = found["eigenvalues"], found["trace"]
+        values = zip(spectrum["values"], spectrum["relative"])
+        row = {"network": name, "loss": spectrum["loss"]}
+        for number, (value, relative) in enumerate(values, start=1):
+            row[f"eigenvalue_{number}"] = value
+            row[f"relative_eigenvalue_{number}"] = relative
+        row.update(
+            smallest_seen=spectrum["smallest"],
+            converged=spectrum["converged"],
+            trace=trace["value"],
+            trace_standard_error=trace["standard_error"],
+            relative_trace=trace["relative"],
+            relative_trace_standard_error=trace["relative_standard_error"],
+            weights_norm=spectrum["weights_norm"],
+            weights=spectrum["num_weights"],
+        )
+        rows.append(row)
+    return rows
+
+
+def _radius(results):
+    rows = []
+    for name, found in results.items():
+        for direction in DIRECTIONS:
+            if direction in found:
+                rows += _of_direction(name, direction, found[direction])
+    return rows
+
+
+def _of_direction(name, direction, losses):
+    for number, radius in enumerate(losses["radii"]):
+        draws = [of_draw[number] for of_draw in losses["data"]]
+        yield {
+            "network": name,
+            "direction": direction,
+            "radius": radius,
+            "relative_radius": losses["relative_radii"][number],
+            "draws": len(draws),
+            "loss": mean(draws),
+            "least_loss": least(draws),
+            "largest_loss": largest(draws),
+            "loss_at_weights": losses["at_weights"]["data"],
+        }
+
+
+def _line(results):
+    return [
+        {"network": name, "coordinate": coordinate, "loss": loss}
+        for name, found in results.items()
+        if "line" in found
+        for coordinate, loss in zip(
+            found["line"]["coordinates"], found["line"]["data"]
+        )
+    ]
+
+
+def mean(values):
+    """Returns the mean; `None`, for infinity and NaN, if there is one."""
+    return None if None in values else sum(values) / len(values)
+
+
+def least(values):
+    return min((v for v in values if v is not None), default=None)
+
+
+def largest(values):
+    return None if None in values else max(values)
