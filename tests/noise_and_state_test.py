@@ -40,7 +40,7 @@ class NoiseInScan(NoiseInLoop):
     def call(self, inputs):
         def step(total, _):
             noise = keras.random.normal(SHAPE, seed=self.seed_generator)
-            return total + noise, 0.0
+            return total + noise, ops.zeros(())
 
         return ops.scan(step, inputs, length=3)[0]
 
