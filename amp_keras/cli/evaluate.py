@@ -113,9 +113,13 @@ def main():
         results = _evaluate_until_interrupted(networks, options, directory)
     finally:
         directory.close()
+    _print_results(results, directory.path)
+
+
+def _print_results(results, path):
     rows = evaluation_tables.tables(results)["measures"]
     print(evaluation_tables.markdown(rows))
-    for file in sorted(directory.path.iterdir()):
+    for file in sorted(path.iterdir()):
         print(f"wrote {file}")
 
 

@@ -34,19 +34,14 @@ command_line.define_float(
 def main():
     datasets.hide_gpus_from_tensorflow()
     values = flags.FLAGS
-    networks = networks_from_flags()
-    if len(networks) > 1:
-        raise EvaluationError(
-            "--run or --model_file must name one network. "
-            f"Received: {', '.join(network.name for network in networks)}"
-        )
+    network = _network_from_flags()
     images = [p for value in values.images for p in value.split(",") if p]
     if not images:
         raise EvaluationError(
             "--images must name a folder or a file. Received: none"
         )
     count, temperature, fitted_on = predict(
-        networks[0],
+        network,
         images,
         pathlib.Path(values.output_file),
         values.temperature,
@@ -54,6 +49,16 @@ def main():
     )
     print(f"{count} images; temperature {temperature:.4g}, from {fitted_on}")
     print(f"wrote {values.output_file}")
+
+
+def _network_from_flags():
+    networks = networks_from_flags()
+    if len(networks) > 1:
+        raise EvaluationError(
+            "--run or --model_file must name one network. "
+            f"Received: {', '.join(network.name for network in networks)}"
+        )
+    return networks[0]
 
 
 def run():
