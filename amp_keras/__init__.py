@@ -7,10 +7,11 @@ from amp_keras import extras
 with extras.backend_named():
     from amp_keras import callbacks
     from amp_keras.amp_model import AMPModel
+    from amp_keras.random_perturbation import RandomPerturbation
 
 __version__ = "0.1.0"
 
-__all__ = ["AMPModel", "callbacks"]
+__all__ = ["AMPModel", "RandomPerturbation", "callbacks"]
 
 # Imported when they are named: they bring more than training needs.
 _SUBMODULES = ("datasets", "evaluation", "models", "optimizers", "tuner")

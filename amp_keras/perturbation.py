@@ -60,6 +60,25 @@ def project(perturbation, epsilon, norm="global"):
     ]
 
 
+def onto_sphere(perturbation, epsilon, norm="global"):
+    """Scales the perturbation, up or down, to a norm of `epsilon`.
+
+    Args:
+        perturbation: List of tensors, one for each variable, not all zero.
+        epsilon: Float or scalar tensor, the radius.
+        norm: As in `project`.
+
+    Returns:
+        The scaled list of tensors.
+    """
+    return [
+        t * ops.cast(ops.divide(epsilon, length), t.dtype)
+        for ball in _balls(perturbation, norm)
+        for length in [ops.maximum(l2_norm(ball), _TINY)]
+        for t in ball
+    ]
+
+
 def clipped_share(perturbation, epsilon, norm="global"):
     """Returns the share of the balls whose sphere a perturbation has reached.
 

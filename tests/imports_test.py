@@ -27,6 +27,11 @@ ALLOWED = {
         "amp_keras.perturbation",
         "amp_keras.weights_file",
     },
+    "amp_keras/random_perturbation.py": {
+        "keras",
+        "amp_keras.amp_model",
+        "amp_keras.perturbation",
+    },
     "amp_keras/delegation.py": {"keras"},
     "amp_keras/epsilon.py": {"keras"},
     "amp_keras/weights_file.py": {"h5py"},
