@@ -2,9 +2,14 @@
 
 import pathlib
 
+import keras
 import pytest
 from without import run_without
 
+# Where the tests of JAX run, TensorFlow and JAX are installed.
+pytestmark = pytest.mark.skipif(
+    keras.config.backend() != "jax", reason="it chooses its backend itself"
+)
 ROOT = pathlib.Path(__file__).parents[1]
 FRAMEWORKS = {"tensorflow", "jax", "torch"}
 

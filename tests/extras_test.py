@@ -5,8 +5,9 @@ import pytest
 from without import run_without
 
 BACKEND = keras.config.backend()
+# Where the tests of JAX run, TensorFlow and JAX are installed.
 once = pytest.mark.skipif(
-    BACKEND != "tensorflow", reason="it chooses its backend itself"
+    BACKEND != "jax", reason="it chooses its backend itself"
 )
 FRAMEWORKS = {"tensorflow", "jax", "torch"}
 # What the extras bring; other packages need absl themselves.
