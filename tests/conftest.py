@@ -28,7 +28,6 @@ if BACKEND != "tensorflow":
         "cli/evaluate_test.py",
         "cli/golden_run_test.py",
         "cli/train_test.py",
-        "commands_test.py",
         "datasets",
         "models",
         "mutations_test.py",
