@@ -15,6 +15,7 @@ from amp_keras.cli import help_text
 
 # What shells and argparse use for a command line that cannot be carried out.
 EXIT_CODE = 2
+_FLAGS_ONLY = "[--FLAG=VALUE ...]"
 
 
 class _Name(flags.ArgumentParser):
@@ -103,27 +104,31 @@ def define_float(name, default, help, lower_bound=None, upper_bound=None):
     flags.DEFINE(_Float(lower_bound, upper_bound), name, default, help)
 
 
-def run(main, errors, argv=None):
+def run(main, errors, argv=None, takes=None):
     """Parses the flags, calls `main()` and exits.
 
     Args:
-        main: A function without arguments.
+        main: A function without arguments, or with one: the list of what is
+            no flag.
         errors: Tuple of exception classes. One of them, like a bad flag, ends
             the command with one line on stderr and exit code 2.
         argv: List of strings, the command line. Defaults to `None`:
             `sys.argv`.
+        takes: String, what the command takes, as a person reads it. Defaults
+            to `None`: flags only.
     """
 
     def guarded(argv):
-        if argv[1:]:
+        if argv[1:] and takes is None:
             fail(f"takes flags only. Received: {' '.join(argv[1:])}")
         logging.set_verbosity(logging.ERROR)
         try:
-            main()
+            main(argv[1:]) if takes else main()
         except errors as error:
             fail(error)
 
-    app.run(guarded, argv, flags_parser=functools.partial(parse, main))
+    parser = functools.partial(parse, main, takes=takes or _FLAGS_ONLY)
+    app.run(guarded, argv, flags_parser=parser)
 
 
 def fail(message):
@@ -133,7 +138,7 @@ def fail(message):
     sys.exit(EXIT_CODE)
 
 
-def parse(main, argv, takes="[--FLAG=VALUE ...]"):
+def parse(main, argv, takes=_FLAGS_ONLY):
     """Parses the flags, or answers `--help`.
 
     Args:

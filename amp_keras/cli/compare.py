@@ -1,84 +1,114 @@
-"""The command that compares finished runs: `apps/compare.py`."""
+"""The command that compares methods, or finished runs: `apps/compare.py`.
 
-import functools
-import pathlib
+With --methods it trains what is missing, each method with the same seeds, and
+leaves tables and plots; with folders of finished runs it prints their metrics
+side by side.
+"""
 
-from absl import app
+import sys
 
+from absl import flags
+
+from amp_keras import datasets
 from amp_keras.cli import command_line
-from amp_keras.experiments import json_file
+from amp_keras.cli import comparison_flags
+from amp_keras.cli.config_file import ConfigError
+from amp_keras.cli.interruption import Interruption
+from amp_keras.comparison import comparison
+from amp_keras.comparison import run_table
+from amp_keras.comparison import runs as comparison_runs
+from amp_keras.comparison.directory import ComparisonDirectory
+from amp_keras.comparison.error import ComparisonError
+from amp_keras.experiments import command
+from amp_keras.experiments import distribution
+from amp_keras.experiments import train_and_evaluate as experiment
+from amp_keras.experiments.checkpoint_callback import Interrupted
+from amp_keras.experiments.json_file import DamagedFileError
 
-_COLUMNS = (
-    "dataset",
-    "model",
-    "norm",
-    "epsilon",
-    "inner_iters",
-    "seed",
-    "epochs",
-    "test_accuracy",
-    "test_loss",
-    "test_ece",
-    "seconds",
-)
-# Of runs on data with known wrong labels, and unknown to older versions.
-_LABELS = "wrong_label_share"
+ERRORS = (ComparisonError, ConfigError, DamagedFileError, *experiment.ERRORS)
+
+# Some of the runs could not be trained.
+_INCOMPLETE = 1
 
 
-def compare(folders):
-    """Returns a Markdown table with a row for each finished run.
-
-    Args:
-        folders: Paths of run folders. Those without `metrics.json` belong to
-            runs that have not finished and are left out.
-
-    Returns:
-        String.
-
-    Raises:
-        DamagedFileError: If a `metrics.json` is not that of a run.
-        FileNotFoundError: If no run has finished.
-    """
-    runs = [_measures(pathlib.Path(folder)) for folder in folders]
-    runs = [run for run in runs if run is not None]
-    if not runs:
-        raise FileNotFoundError(
-            f"no finished run among the folders. Received: {list(folders)}"
+def main(folders):
+    if folders:
+        _check_no_methods()
+        print(run_table.table(folders))
+        return
+    _check_methods()
+    datasets.hide_gpus_from_tensorflow()
+    shared = comparison_flags.shared_config()
+    methods = comparison_flags.methods_from_flags()
+    directory = _open(shared)
+    runs = _runs(methods, shared, directory)
+    if flags.FLAGS.print_commands:
+        _print_commands(runs)
+        return
+    missing = _compare(
+        directory, runs, distribution.create(shared.distribution)
+    )
+    if missing:
+        print(
+            f"{len(missing)} of {len(runs)} runs are missing", file=sys.stderr
         )
-    columns = _COLUMNS
-    if any(run.get(_LABELS) for run in runs):
-        columns = (*_COLUMNS, _LABELS)
-    lines = [columns, ["---"] * len(columns)]
-    lines += [[_cell(run.get(column)) for column in columns] for run in runs]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        sys.exit(_INCOMPLETE)
 
 
-def _measures(folder):
-    kinds = dict.fromkeys(_COLUMNS, (int, float, str))
-    try:
-        return json_file.read_object(folder / "metrics.json", kinds)
-    except json_file.DamagedFileError as error:
-        raise json_file.DamagedFileError(
-            f"{error}: put back the file that was there, or leave {folder} out"
-        ) from error
+def _check_no_methods():
+    if flags.FLAGS.methods is not None:
+        raise ComparisonError(
+            "--methods trains, and folders are of runs that have finished: "
+            "give one of the two"
+        )
 
 
-def _cell(value):
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _check_methods():
+    if flags.FLAGS.methods is None:
+        raise ComparisonError(
+            "name methods to train and compare, as --methods=erm,amp, or the "
+            "folders of finished runs, as runs/*"
+        )
 
 
-def main(argv):
-    if len(argv) == 1:
-        command_line.fail("name the folders of runs, such as runs/*")
-    try:
-        print(compare(argv[1:]))
-    except (FileNotFoundError, json_file.DamagedFileError) as error:
-        command_line.fail(error)
+def _open(shared):
+    settings = comparison.settings(shared)
+    path = flags.FLAGS.output_dir or ComparisonDirectory.first_free(
+        comparison.default_path(shared), settings
+    )
+    return ComparisonDirectory(
+        path, settings, overwrite=flags.FLAGS.overwrite, shared=True
+    )
+
+
+def _runs(methods, shared, directory):
+    seeds = range(shared.seed, shared.seed + flags.FLAGS.seeds)
+    return comparison_runs.paired(methods, seeds, shared, directory.runs)
+
+
+def _print_commands(runs):
+    found = comparison_runs.finished(runs)
+    for run in runs:
+        if run not in found:
+            arguments = comparison_flags.command_of(run.config, run.path)
+            print(command.of("apps/train.py", *arguments))
+
+
+def _compare(directory, runs, devices):
+    with Interruption() as interruption:
+        try:
+            return comparison.compare(
+                directory, runs, devices, interruption.came
+            )
+        except Interrupted:
+            print(
+                "\nInterrupted and saved. The same command goes on from here:"
+                f"\n{command.repeated()}",
+                file=sys.stderr,
+            )
+            sys.exit(128 + interruption.signal)
 
 
 def run():
     """The command, from `sys.argv` to its exit code."""
-    parse = functools.partial(command_line.parse, main, takes="FOLDER ...")
-    app.run(main, flags_parser=parse)
+    command_line.run(main, ERRORS, takes="[FOLDER ...] [--FLAG=VALUE ...]")

@@ -10,9 +10,9 @@ from amp_keras import models
 from amp_keras.cli import command_line
 from amp_keras.cli import config_file
 from amp_keras.cli import help_text
+from amp_keras.experiments import default_epsilon as epsilons
 from amp_keras.experiments import distribution
 from amp_keras.experiments.config import TrainingConfig
-from amp_keras.experiments.default_epsilon import default_epsilon
 from amp_keras.perturbation import NORMS
 
 _DEFAULT = TrainingConfig()
@@ -347,12 +347,15 @@ def _are_increasing(milestones):
     return all(a < b for a, b in zip(numbers, numbers[1:]))
 
 
-def config_from_flags():
+def config_from_flags(default_epsilon=True):
     """Returns what the command line describes.
 
+    Args:
+        default_epsilon: Bool, whether an epsilon that is not given is that of
+            network and norm, and not `None`. Defaults to `True`.
+
     Returns:
-        A tuple: a `TrainingConfig` with `epsilon` set, and where epsilon comes
-        from, a string.
+        A tuple: a `TrainingConfig`, and where epsilon comes from, a string.
 
     Raises:
         ConfigError: If the file of `--config` cannot be used.
@@ -361,6 +364,8 @@ def config_from_flags():
     config_file.set_defaults(flags.FLAGS.recipe, flags.FLAGS.config, names)
     config = TrainingConfig(**{name: flags.FLAGS[name].value for name in names})
     origin = "given"
-    if config.epsilon is None:
-        config.epsilon, origin = default_epsilon(config.model, config.norm)
+    if config.epsilon is None and default_epsilon:
+        config.epsilon, origin = epsilons.default_epsilon(
+            config.model, config.norm
+        )
     return config, origin

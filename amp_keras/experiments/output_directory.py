@@ -1,7 +1,9 @@
 """The folder that a command writes to, new or to be gone on with."""
 
 import contextlib
+import csv
 import importlib.metadata
+import io
 import json
 import os
 import pathlib
@@ -31,6 +33,10 @@ _PACKAGES = (
 
 class OutputError(Exception):
     """The output folder cannot be used; the message says why."""
+
+
+class FolderInUseError(OutputError):
+    """Another process uses the output folder."""
 
 
 class OutputDirectory:
@@ -99,6 +105,11 @@ class OutputDirectory:
         if self._made:
             self.path.rmdir()
 
+    @property
+    def versions(self):
+        """Those that `config.json` has, a dict of strings."""
+        return self._read_json(_CONFIG)["versions"]
+
     def write_config(self, **facts):
         """Writes `config.json`: every flag, the command and the versions.
 
@@ -125,7 +136,7 @@ class OutputDirectory:
             if not shared:
                 self._lock.acquire(blocking=False)
         except filelock.Timeout as error:
-            raise OutputError(
+            raise FolderInUseError(
                 "--output_dir must not be in use by another process. "
                 f"Received: --output_dir={self.path}"
             ) from error
@@ -193,6 +204,14 @@ class OutputDirectory:
 
     def _write_json(self, name, content):
         self._write_text(name, json.dumps(content, indent=2) + "\n")
+
+    def _write_csv(self, name, rows):
+        """Writes rows, dicts of the same keys."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        self._write_text(name, text.getvalue())
 
     def _write_text(self, name, text):
         with self._writing(name) as new:

@@ -3,6 +3,9 @@
 import csv
 import dataclasses
 import io
+import pathlib
+
+import numpy as np
 
 from amp_keras.experiments import plots
 from amp_keras.experiments import report
@@ -11,6 +14,7 @@ from amp_keras.experiments.config import TrainingConfig
 from amp_keras.experiments.output_directory import OutputDirectory
 
 _METRICS = "metrics.json"
+_PREDICTIONS = "test_predictions.csv"
 _SHOWN = ("test_accuracy", "test_loss", "test_ece", "seconds")
 
 
@@ -28,6 +32,7 @@ class RunDirectory(OutputDirectory):
         "history.csv",
         "mistakes.png",
         "model.keras",
+        _PREDICTIONS,
         "tensorboard",
     )
 
@@ -70,6 +75,18 @@ class RunDirectory(OutputDirectory):
         with self._writing(f"{name}.png") as new:
             figure.savefig(new, dpi=110)
 
+    def write_predictions(self, labels, log_probabilities):
+        """Writes `test_predictions.csv`: a line for each test example."""
+        losses = -log_probabilities[np.arange(len(labels)), labels]
+        columns = (labels, log_probabilities.argmax(-1), losses)
+        self._write_csv(
+            _PREDICTIONS,
+            [
+                {"label": label, "predicted": predicted, "loss": f"{loss:.6g}"}
+                for label, predicted, loss in zip(*columns)
+            ],
+        )
+
     def write_page(self, metrics):
         """Writes `README.md`, what a person would want to know of the run."""
         config = self._read_json("config.json")
@@ -81,3 +98,28 @@ class RunDirectory(OutputDirectory):
         """Writes `metrics.json`, which says that the run has finished."""
         self._write_json(_METRICS, metrics)
         self.checkpoints.remove()
+
+
+def read_history(path):
+    """Returns the logs of the epochs of a run, a dict of lists of floats."""
+    with (pathlib.Path(path) / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {name: [float(row[name]) for row in rows] for name in rows[0]}
+
+
+def read_predictions(path):
+    """Returns what became of each test example.
+
+    Args:
+        path: Path, the folder of a finished run.
+
+    Returns:
+        Dict of float arrays of shape `(examples,)`: `test_error`, 0 or 1, and
+        `test_loss`; `None` for a run of an early version, which has kept none.
+    """
+    file = pathlib.Path(path) / _PREDICTIONS
+    if not file.exists():
+        return None
+    values = np.loadtxt(file, delimiter=",", skiprows=1, ndmin=2)
+    label, predicted, loss = values.T
+    return {"test_error": (label != predicted) * 1.0, "test_loss": loss}

@@ -27,7 +27,7 @@ from amp_keras.experiments.training import train
 ERRORS = (CheckpointError, DistributionError, OutputError, TrainingError)
 
 
-def train_and_evaluate(config, directory, devices=None, **saving):
+def train_and_evaluate(config, directory, devices=None, callbacks=(), **saving):
     """Trains a network, or goes on with that, and writes the run's folder.
 
     A run that was stopped goes on from its last checkpoint; of one that has
@@ -52,6 +52,7 @@ def train_and_evaluate(config, directory, devices=None, **saving):
             stays open.
         devices: What `distribution.create` returns. Defaults to `None`: what
             `config.distribution` names.
+        callbacks: Keras callbacks. Defaults to none.
         saving: `every_steps` and `stops`, as in `CheckpointCallback`.
 
     Returns:
@@ -73,7 +74,9 @@ def train_and_evaluate(config, directory, devices=None, **saving):
     if devices is None:
         devices = distribution.create(config.distribution)
     with _opened(config, directory) as directory:
-        return directory.metrics or _run(config, directory, devices, saving)
+        return directory.metrics or _run(
+            config, directory, devices, callbacks, saving
+        )
 
 
 def settings(config):
@@ -108,9 +111,11 @@ def _opened(config, directory):
     return contextlib.closing(RunDirectory(directory, settings(config)))
 
 
-def _run(config, directory, devices, saving):
+def _run(config, directory, devices, callbacks, saving):
     keras.utils.set_random_seed(config.seed)
-    data, network, progress = _train(config, directory, devices, saving)
+    data, network, progress = _train(
+        config, directory, devices, callbacks, saving
+    )
     path = directory.write_model(network)
     # A copy that lives on this process' own device.
     network = keras.models.load_model(path)
@@ -125,7 +130,7 @@ def _run(config, directory, devices, saving):
     return metrics
 
 
-def _train(config, directory, devices, saving):
+def _train(config, directory, devices, callbacks, saving):
     """Returns the data, the trained network and its `Progress`."""
     try:
         data = input_pipeline.load_data(config, devices)
@@ -134,7 +139,7 @@ def _train(config, directory, devices, saving):
         network, progress = train(
             config,
             data,
-            [TensorBoard(directory.tensorboard, write_graph=False)],
+            [TensorBoard(directory.tensorboard, write_graph=False), *callbacks],
             devices,
             checkpoints=directory.checkpoints,
             on_epoch=directory.write_history,
@@ -149,6 +154,7 @@ def _train(config, directory, devices, saving):
 
 def _report(directory, data, predictions, history, metrics):
     directory.write_history(history)
+    directory.write_predictions(data.test.labels, predictions)
     classes = predictions.argmax(-1)
     for name, figure in (
         ("curves", plots.curves(history, metrics)),

@@ -1,0 +1,123 @@
+"""The flags of a comparison, beside those of training."""
+
+import dataclasses
+
+from absl import flags
+
+from amp_keras.cli import command_line
+from amp_keras.cli import help_text
+from amp_keras.cli import training_flags
+from amp_keras.comparison import method as methods
+from amp_keras.comparison.error import ComparisonError
+from amp_keras.experiments.config import TrainingConfig
+
+flags.FLAGS.set_default("verbose", 0)
+
+flags.DEFINE_list(
+    "methods",
+    None,
+    "What to compare: the first one is what the others are compared with. Of "
+    f"{', '.join(methods.NAMES)}, or a JSON file like theirs; each with other "
+    "values of flags if wanted, as in amp:epsilon=1:inner_iters=2.",
+)
+command_line.define_integer(
+    "seeds",
+    3,
+    "Runs of each method, with seeds --seed, --seed + 1, ...",
+    lower_bound=1,
+)
+flags.DEFINE_string(
+    "output_dir",
+    None,
+    "Folder of the comparison; the same command goes on with what is in it, "
+    "also with more methods or seeds. Default: runs/compare-DATASET-MODEL-...",
+)
+command_line.define_bool(
+    "overwrite", False, "Remove the comparison that is in the folder."
+)
+command_line.define_bool(
+    "print_commands",
+    False,
+    "Train nothing: print the commands of the runs that are missing, for "
+    "several machines.",
+)
+
+help_text.theme(
+    "The comparison",
+    ("methods", "seeds", "output_dir", "overwrite", "print_commands"),
+)
+
+_FIELDS = {field.name for field in dataclasses.fields(TrainingConfig)}
+
+
+def methods_from_flags():
+    """Returns the list of `Method`s that the command line names.
+
+    Raises:
+        ComparisonError: If there is no such method, or it has no such flag.
+    """
+    chosen = [_method(text) for text in flags.FLAGS.methods]
+    names = [method.name for method in chosen]
+    if not names or len(set(names)) < len(names):
+        raise ComparisonError(
+            "--methods must be names with commas between them, each once. "
+            f"Received: --methods={','.join(flags.FLAGS.methods)}"
+        )
+    return chosen
+
+
+def shared_config():
+    """Returns the `TrainingConfig` that all methods share.
+
+    Its epsilon is `None` unless it is given.
+    """
+    config, _ = training_flags.config_from_flags(default_epsilon=False)
+    return config
+
+
+def command_of(config, path):
+    """Returns the arguments of `apps/train.py` for a run."""
+    default = TrainingConfig()
+    values = {
+        name: value
+        for name, value in dataclasses.asdict(config).items()
+        if value != getattr(default, name)
+    }
+    return [
+        *(f"--{name}={_shown(value)}" for name, value in values.items()),
+        f"--output_dir={path}",
+    ]
+
+
+def _method(text):
+    name, *settings = text.split(":")
+    try:
+        method = methods.read(name)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ComparisonError(
+            f"--methods must be of {', '.join(methods.NAMES)}, or JSON files "
+            f"like theirs. Received: {name!r} ({error})"
+        ) from error
+    method = dataclasses.replace(
+        method, flags={k: _value(k, v, name) for k, v in method.flags.items()}
+    )
+    pairs = [setting.partition("=")[::2] for setting in settings]
+    return method.with_flags({k: _value(k, v, name) for k, v in pairs})
+
+
+def _value(flag, value, method):
+    if flag not in _FIELDS - {"seed"}:
+        raise ComparisonError(
+            "what a method sets must be flags of training other than --seed. "
+            f"Received: {flag} in the method {method!r}"
+        )
+    try:
+        return flags.FLAGS[flag].parser.parse(value)
+    except (TypeError, ValueError) as error:
+        raise ComparisonError(
+            f"--{flag} of the method {method!r}: {error}. Received: {value!r}"
+        ) from error
+
+
+def _shown(value):
+    return str(value).lower() if isinstance(value, bool) else value

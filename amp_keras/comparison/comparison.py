@@ -1,0 +1,166 @@
+"""A comparison, from its methods and seeds to its folder."""
+
+import dataclasses
+
+from amp_keras.comparison import page
+from amp_keras.comparison import plots
+from amp_keras.comparison import runs as comparison_runs
+from amp_keras.comparison import statistics
+from amp_keras.comparison.progress import ProgressLine
+from amp_keras.experiments import command
+from amp_keras.experiments import input_pipeline
+from amp_keras.experiments import network_file
+from amp_keras.experiments import run_name
+
+
+def compare(directory, runs, devices, should_stop=lambda: False):
+    """Trains what is missing, and writes and prints what all runs say.
+
+    What cannot be trained, or is trained by another process, is left out.
+
+    Args:
+        directory: An open `ComparisonDirectory`.
+        runs: List of `Run`s, of which the first one is of the method that the
+            others are compared with.
+        devices: What `distribution.create` returned.
+        should_stop: Function that tells after each step whether to save and
+            stop. Defaults to one that never does.
+
+    Returns:
+        Dict of strings, why there is no result, by `Run`.
+
+    Raises:
+        Interrupted: If `should_stop` said so; what was done is saved.
+        OutputError: If a folder is of another configuration or cannot be
+            written.
+    """
+    directory.write_config()
+    missing = {}
+    printer = _Printer(runs)
+
+    def on_run(run, metrics, reason):
+        printer.on_run(run, metrics, reason)
+        if reason:
+            missing[run] = reason
+
+    comparison_runs.train_missing(
+        runs, devices, printer.callbacks, on_run, should_stop
+    )
+    found = comparison_runs.finished(runs)
+    if found:
+        report(directory, found)
+    return missing
+
+
+def report(directory, found):
+    """Writes the tables, plots and page of finished runs, and prints them.
+
+    Args:
+        directory: An open `ComparisonDirectory`.
+        found: Dict of the metrics of finished runs, by `Run`.
+    """
+    first = next(iter(found))
+    found = {run: _with_errors(metrics) for run, metrics in found.items()}
+    names = [
+        name
+        for name in page.METRICS
+        if all(name in metrics for metrics in found.values())
+    ]
+    rows = statistics.by_method(found, names)
+    differences = statistics.differences(
+        found, names, lambda run: run.read_predictions()
+    )
+    directory.write_table("comparison", rows)
+    if differences:
+        directory.write_table("differences", differences)
+    share = found[first].get("wrong_label_share")
+    directory.write_plot(
+        "comparison",
+        plots.comparison(
+            found,
+            lambda run: run.read_history(),
+            None if share is None else 1 - share,
+        ),
+    )
+    directory.write_plot("cost", plots.cost(rows))
+    directory.write_page(
+        page.page(
+            directory.path.name,
+            _setting(first.config, share),
+            rows,
+            differences,
+            names,
+            command.repeated(),
+            directory.versions,
+        )
+    )
+    print(f"\n{page.table(rows, names)}\n")
+    if differences:
+        print(f"{page.difference_table(differences)}\n")
+    print(page.summary(rows))
+
+
+def settings(config):
+    """Returns what a `ComparisonDirectory` compares, a dict."""
+    return {**dataclasses.asdict(config), **network_file.facts(config)}
+
+
+def default_path(config):
+    """Returns the folder of a comparison for which none is named."""
+    return (
+        f"runs/compare-{run_name.of_data(config)}-"
+        f"{run_name.of_network(config)}-{config.epochs}epochs"
+    )
+
+
+class _Printer:
+    """Says which run is trained and what came of it."""
+
+    def __init__(self, runs):
+        self._runs = runs
+
+    def callbacks(self, run):
+        print(f"{self._heading(run)}: training in {run.path}", flush=True)
+        return [] if run.config.verbose else [ProgressLine()]
+
+    def on_run(self, run, metrics, reason):
+        result = reason
+        if metrics:
+            result = (
+                f"{page.of_run(_with_errors(metrics))}, "
+                f"{metrics['seconds']:.0f} s of training"
+            )
+        print(f"{self._heading(run)}: {result}", flush=True)
+
+    def _heading(self, run):
+        number = self._runs.index(run) + 1
+        return (
+            f"[{number}/{len(self._runs)}] {run.method.title}, "
+            f"seed {run.config.seed}"
+        )
+
+
+def _with_errors(metrics):
+    """Adds errors, which are more telling than accuracies near 1."""
+    errors = {
+        f"{prefix}test_error": 1 - metrics[f"{prefix}test_accuracy"]
+        for prefix in ("", "last_")
+        if f"{prefix}test_accuracy" in metrics
+    }
+    return {**metrics, **errors}
+
+
+def _setting(config, wrong_label_share):
+    labels = input_pipeline.sentence_on_labels(
+        wrong_label_share, dataclasses.asdict(config)
+    )
+    sentences = [
+        f"{run_name.of_network(config)} on {config.dataset}, "
+        f"{config.epochs} epochs, batches of {config.batch_size}",
+        labels,
+    ]
+    if config.validation_split:
+        sentences.append(
+            "test metrics are those of the epoch of lowest validation loss"
+        )
+    return ". ".join(s[0].upper() + s[1:] for s in sentences if s) + "."

@@ -1,0 +1,65 @@
+"""A table of finished runs, whatever they are of."""
+
+import pathlib
+
+from amp_keras.experiments import json_file
+
+_COLUMNS = (
+    "dataset",
+    "model",
+    "norm",
+    "epsilon",
+    "inner_iters",
+    "seed",
+    "epochs",
+    "test_accuracy",
+    "test_loss",
+    "test_ece",
+    "seconds",
+)
+# Of runs on data with known wrong labels, and unknown to older versions.
+_LABELS = "wrong_label_share"
+
+
+def table(folders):
+    """Returns a Markdown table with a row for each finished run.
+
+    Args:
+        folders: Paths of run folders. Those without `metrics.json` belong to
+            runs that have not finished and are left out.
+
+    Returns:
+        String.
+
+    Raises:
+        DamagedFileError: If a `metrics.json` is not that of a run.
+        FileNotFoundError: If no run has finished.
+    """
+    runs = [_metrics(pathlib.Path(folder)) for folder in folders]
+    runs = [run for run in runs if run is not None]
+    if not runs:
+        raise FileNotFoundError(
+            f"no finished run among the folders. Received: {list(folders)}"
+        )
+    columns = _COLUMNS
+    if any(run.get(_LABELS) for run in runs):
+        columns = (*_COLUMNS, _LABELS)
+    lines = [columns, ["---"] * len(columns)]
+    lines += [[_cell(run.get(column)) for column in columns] for run in runs]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _metrics(folder):
+    kinds = dict.fromkeys(_COLUMNS, (int, float, str))
+    try:
+        return json_file.read_object(folder / "metrics.json", kinds)
+    except json_file.DamagedFileError as error:
+        raise json_file.DamagedFileError(
+            f"{error}: put back the file that was there, or leave {folder} out"
+        ) from error
+
+
+def _cell(value):
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
