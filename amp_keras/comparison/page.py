@@ -1,13 +1,13 @@
 """The page about a comparison, and the lines that its command prints."""
 
-# Heading, factor, and decimals of the metrics of a comparison.
+# Name, unit, factor and decimals of the metrics of a comparison.
 METRICS = {
-    "test_error": ("test error %", 100, 1),
-    "test_loss": ("test NLL", 1, 3),
-    "test_ece": ("test ECE", 1, 3),
-    "last_test_error": ("test error %, last epoch", 100, 1),
-    "last_test_loss": ("test NLL, last epoch", 1, 3),
-    "last_test_ece": ("test ECE, last epoch", 1, 3),
+    "test_error": ("test error", " %", 100, 1),
+    "test_loss": ("test NLL", "", 1, 3),
+    "test_ece": ("test ECE", "", 1, 3),
+    "last_test_error": ("test error, last epoch", " %", 100, 1),
+    "last_test_loss": ("test NLL, last epoch", "", 1, 3),
+    "last_test_ece": ("test ECE, last epoch", "", 1, 3),
 }
 _PAGE = """# {title}
 
@@ -31,7 +31,8 @@ _DIFFERENCES = """
 Of runs with the same seed, which begin with the same weights and see the same
 batches. The first interval is over seeds, by Student's t; the second over test
 examples, by a paired bootstrap: what another test set of this size might have
-said of the same networks. An interval with 0 in it does not tell which is better.
+said of the same networks. An interval that holds 0 does not tell which is the
+better method.
 """
 
 
@@ -42,25 +43,33 @@ def summary(rows, metric="test_error"):
         rows: What `statistics.by_method` returns.
         metric: String, one of `METRICS`. Defaults to the test error.
     """
-    heading, _, _ = METRICS[metric]
-    values = [f"{row['title']} {_mean_and_std(row, metric)}" for row in rows]
-    return f"{heading}: {'; '.join(values)}"
+    name, unit, _, _ = METRICS[metric]
+    values = [
+        f"{row['title']} {_mean_and_std(row, metric)}{unit}" for row in rows
+    ]
+    return f"{name}: {'; '.join(values)}"
 
 
 def of_run(metrics):
     """Returns the main metrics of a run in one line."""
     return ", ".join(
-        f"{heading} {factor * metrics[name]:.{decimals}f}"
-        for name, (heading, factor, decimals) in METRICS.items()
+        f"{title} {factor * metrics[name]:.{decimals}f}{unit}"
+        for name, (title, unit, factor, decimals) in METRICS.items()
         if name in ("test_error", "test_loss")
     )
+
+
+def heading(metric):
+    """Returns the name of a metric with its unit."""
+    name, unit, _, _ = METRICS[metric]
+    return name + unit
 
 
 def table(rows, metrics):
     """Returns a Markdown table with a row for each method."""
     lines = [
         ["method", "seeds", "passes", "seconds"]
-        + [METRICS[name][0] for name in metrics]
+        + [heading(name) for name in metrics]
     ]
     for row in rows:
         lines.append(
@@ -88,11 +97,11 @@ def difference_table(rows):
         ]
     ]
     for row in rows:
-        heading, factor, decimals = METRICS[row["metric"]]
+        _, _, factor, decimals = METRICS[row["metric"]]
         lines.append(
             [
                 row["title"],
-                heading,
+                heading(row["metric"]),
                 f"{factor * row['difference']:+.{decimals}f}",
                 _interval(row["low"], row["high"], factor, decimals),
                 f"{row['agree']} of {row['seeds']}",
@@ -130,7 +139,7 @@ def page(title, setting, rows, differences, metrics, command, versions):
 
 
 def _mean_and_std(row, name):
-    _, factor, decimals = METRICS[name]
+    _, _, factor, decimals = METRICS[name]
     text = f"{factor * row[name]:.{decimals}f}"
     if row[f"{name}_std"] is None:
         return text

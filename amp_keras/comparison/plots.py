@@ -5,6 +5,7 @@ import numpy as np
 from matplotlib import ticker
 
 from amp_keras.comparison.page import METRICS
+from amp_keras.comparison.page import heading
 from amp_keras.experiments.plots import literal
 
 _PANELS = ("test_error", "test_loss")
@@ -45,7 +46,7 @@ def cost(rows):
     """
     figure = matplotlib.figure.Figure(figsize=(10, 4.4), layout="constrained")
     for axes, name in zip(figure.subplots(1, 2), _PANELS):
-        heading, factor, _ = METRICS[name]
+        _, _, factor, _ = METRICS[name]
         for number, row in enumerate(rows):
             axes.errorbar(
                 row["seconds"],
@@ -56,7 +57,7 @@ def cost(rows):
                 label=literal(f"{row['title']} ({row['passes']:.2f} passes)"),
             )
         axes.set_xlabel("seconds of training")
-        axes.set_ylabel(heading)
+        axes.set_ylabel(heading(name))
         axes.set_xlim(left=0)
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
@@ -74,7 +75,7 @@ def _methods(found):
 
 
 def _draw_points(axes, found, methods, name):
-    heading, factor, decimals = METRICS[name]
+    _, _, factor, decimals = METRICS[name]
     values = [
         {
             run.config.seed: factor * metrics[name]
@@ -98,7 +99,7 @@ def _draw_points(axes, found, methods, name):
             textcoords="offset points",
         )
     axes.set_xticks([])
-    axes.set_title(heading)
+    axes.set_title(heading(name))
     axes.set_ylim(bottom=0)
     axes.grid(axis="y", alpha=0.3)
 

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import math
 import pathlib
+import tempfile
 
 import keras
 from keras.callbacks import TensorBoard
@@ -113,8 +114,9 @@ def _opened(config, directory):
 
 def _run(config, directory, devices, callbacks, saving):
     keras.utils.set_random_seed(config.seed)
+    last = {}
     data, network, progress = _train(
-        config, directory, devices, callbacks, saving
+        config, directory, devices, callbacks, last, saving
     )
     path = directory.write_model(network)
     # A copy that lives on this process' own device.
@@ -122,6 +124,7 @@ def _run(config, directory, devices, callbacks, saving):
     predictions = predict(network, data.test, config.batch_size)
     metrics = {
         **_metrics(network, data, predictions, config),
+        **{f"last_test_{name}": value for name, value in last.items()},
         **_facts(config, network, progress, devices),
         "wrong_label_share": data.wrong_label_share,
     }
@@ -130,8 +133,17 @@ def _run(config, directory, devices, callbacks, saving):
     return metrics
 
 
-def _train(config, directory, devices, callbacks, saving):
-    """Returns the data, the trained network and its `Progress`."""
+def _train(config, directory, devices, callbacks, last, saving):
+    """Returns the data, the trained network and its `Progress`.
+
+    What the network of the last epoch does is written to `last`, if that is
+    not for certain the network that is returned.
+    """
+
+    def on_last_epoch(network):
+        if data.validation:
+            last.update(_evaluate_copy(network, data.test, config.batch_size))
+
     try:
         data = input_pipeline.load_data(config, devices)
         directory.write_config(**input_pipeline.facts(data))
@@ -143,6 +155,7 @@ def _train(config, directory, devices, callbacks, saving):
             devices,
             checkpoints=directory.checkpoints,
             on_epoch=directory.write_history,
+            on_last_epoch=on_last_epoch,
             **saving,
         )
     except ERRORS:
@@ -169,6 +182,14 @@ def _report(directory, data, predictions, history, metrics):
     ):
         directory.write_picture(name, figure)
     directory.write_page(metrics)
+
+
+def _evaluate_copy(network, split, batch_size):
+    """Evaluates a copy that lives on this process' own device."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "network.keras"
+        network.save(path)
+        return evaluate(keras.models.load_model(path), split, batch_size)
 
 
 def _metrics(network, data, predictions, config):

@@ -47,6 +47,7 @@ def train(
     devices=None,
     checkpoints=None,
     on_epoch=lambda history: None,
+    on_last_epoch=lambda network: None,
     **saving,
 ):
     """Trains a network, or goes on with that.
@@ -61,6 +62,8 @@ def train(
             goes on from there. Defaults to `None`: none.
         on_epoch: Function of the history, called at the end of each epoch.
             Defaults to one that does nothing.
+        on_last_epoch: Function of the network, called with its weights after
+            the last epoch. Defaults to one that does nothing.
         saving: `every_steps` and `stops`, as in `CheckpointCallback`.
 
     Returns:
@@ -94,6 +97,7 @@ def train(
         with _advice_on_memory(config):
             for part in progress.remaining_fits(steps_per_epoch, config.epochs):
                 _fit(model, config, data, devices, progress, callbacks, part)
+        on_last_epoch(model.model)
         best_weights.put_back(model.model)
     return model.model, progress
 
