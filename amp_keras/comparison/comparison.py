@@ -48,16 +48,17 @@ def compare(directory, runs, devices, should_stop=lambda: False):
     )
     found = comparison_runs.finished(runs)
     if found:
-        report(directory, found)
+        report(directory, runs, found)
     return missing
 
 
-def report(directory, found):
+def report(directory, runs, found):
     """Writes the tables, plots and page of finished runs, and prints them.
 
     Args:
         directory: An open `ComparisonDirectory`.
-        found: Dict of the metrics of finished runs, by `Run`.
+        runs: List of all `Run`s.
+        found: Dict of the metrics of those that have finished, by `Run`.
     """
     first = next(iter(found))
     found = {run: _with_errors(metrics) for run, metrics in found.items()}
@@ -66,9 +67,9 @@ def report(directory, found):
         for name in page.METRICS
         if all(name in metrics for metrics in found.values())
     ]
-    rows = statistics.by_method(found, names)
+    rows = statistics.by_method(runs, found, names)
     differences = statistics.differences(
-        found, names, lambda run: run.read_predictions()
+        runs, found, names, lambda run: run.read_predictions()
     )
     directory.write_table("comparison", rows)
     if differences:

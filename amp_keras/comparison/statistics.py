@@ -9,11 +9,12 @@ _CONFIDENCE = 0.95
 _RESAMPLES = 2000
 
 
-def by_method(found, metrics):
+def by_method(runs, found, metrics):
     """Returns a row for each method: means and standard deviations.
 
     Args:
-        found: Dict of the metrics of finished runs, by `Run`.
+        runs: List of all `Run`s of the comparison.
+        found: Dict of the metrics of those that have finished, by `Run`.
         metrics: Names of metrics, each a key of those.
 
     Returns:
@@ -21,9 +22,7 @@ def by_method(found, metrics):
         the first method), `seconds` (mean) and, for each metric, its mean and
         `NAME_std`, which is `None` for a single seed.
     """
-    groups = _groups(found)
-    (first, *_) = groups.values()
-    unit = passes(next(iter(first)).config)
+    unit = passes(runs[0].config)
     return [
         {
             "method": method.name,
@@ -37,14 +36,16 @@ def by_method(found, metrics):
                 for key, value in _moments(of_method, name).items()
             },
         }
-        for method, of_method in groups.items()
+        for method, of_method in _groups(runs, found).items()
+        if of_method
     ]
 
 
-def differences(found, metrics, predictions):
+def differences(runs, found, metrics, predictions):
     """Returns how far each method is from the first one, seed by seed.
 
     Args:
+        runs: As in `by_method`.
         found: As in `by_method`.
         metrics: As in `by_method`.
         predictions: Function of a `Run` that returns dicts of float arrays by
@@ -59,7 +60,7 @@ def differences(found, metrics, predictions):
         `test_low` and `test_high` (95 % interval of it over test examples,
         by a paired bootstrap; `None` where that cannot be told).
     """
-    (_, first), *others = _groups(found).items()
+    (_, first), *others = _groups(runs, found).items()
     baseline = {run.config.seed: run for run in first}
     rows = []
     for method, of_method in others:
@@ -123,11 +124,12 @@ def _interval_over_examples(name, pairs, predictions):
     return float(low), float(high)
 
 
-def _groups(found):
-    groups = {}
+def _groups(runs, found):
+    """Returns the metrics of finished runs, by `Method` and `Run`."""
+    groups = {run.method: {} for run in runs}
     for run, metrics in found.items():
-        groups.setdefault(run.method.name, {})[run] = metrics
-    return {next(iter(group)).method: group for group in groups.values()}
+        groups[run.method][run] = metrics
+    return groups
 
 
 def _mean(of_method, name):

@@ -1,0 +1,71 @@
+import json
+
+import pytest
+
+from amp_keras.comparison import method
+from amp_keras.experiments.config import TrainingConfig
+from amp_keras.experiments.default_epsilon import default_epsilon
+
+SHARED = TrainingConfig(epochs=10, warmup_epochs=1.0, batch_size=32)
+
+
+@pytest.mark.parametrize("name", method.NAMES)
+def test_every_method_makes_a_configuration(name):
+    config = method.read(name).config(SHARED, seed=3)
+    assert (config.seed, config.batch_size) == (3, 32)
+    assert config.epsilon is not None
+
+
+def test_plain_training_has_no_radius_whatever_is_shared():
+    shared = TrainingConfig(epsilon=0.5)
+    assert method.read("erm").config(shared, seed=0).epsilon == 0
+    assert method.read("amp").config(shared, seed=0).epsilon == 0.5
+
+
+def test_radius_that_is_not_given_is_that_of_the_norm():
+    config = method.read("amp-per-variable").config(SHARED, seed=0)
+    assert config.epsilon == default_epsilon(SHARED.model, "per_variable")[0]
+
+
+def test_equal_compute_stretches_the_schedule():
+    config = method.read("erm-equal-compute").config(SHARED, seed=0)
+    assert (config.epochs, config.warmup_epochs) == (20, 2.0)
+    shared = TrainingConfig(epochs=10, warmup_epochs=0.0, milestones="4,8")
+    config = method.read("erm-equal-compute").config(shared, seed=0)
+    assert (config.epochs, config.milestones) == (20, "8,16")
+    assert shared.milestones == "4,8"
+
+
+def test_passes():
+    def passes(**changes):
+        return method.passes(TrainingConfig(epochs=10, **changes))
+
+    assert passes(epsilon=0.0) == 10
+    assert passes(epsilon=0.5) == 20
+    assert passes(epsilon=0.5, inner_iters=3) == 40
+
+
+def test_other_flags_are_part_of_the_name():
+    changed = method.read("amp").with_flags({"epsilon": 1.0, "inner_iters": 2})
+    assert changed.name == "amp-epsilon-1-inner_iters-2"
+    assert changed.title == "AMP, epsilon=1, inner_iters=2"
+    assert changed.config(SHARED, seed=0).inner_iters == 2
+
+
+def test_a_file_of_ones_own(tmp_path):
+    path = tmp_path / "small-ball.json"
+    content = {"title": "AMP, small ball", "flags": {"epsilon": 0.001}}
+    path.write_text(json.dumps(content))
+    own = method.read(str(path))
+    assert (own.name, own.config(SHARED, 0).epsilon) == ("small-ball", 0.001)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[]", "{}", '{"title": "x", "flags": {}, "stretch": 0}', "{", '{"a": 1}'],
+)
+def test_what_is_no_method_is_refused(content, tmp_path):
+    path = tmp_path / "method.json"
+    path.write_text(content)
+    with pytest.raises(ValueError):
+        method.read(str(path))
