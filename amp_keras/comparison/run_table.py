@@ -2,6 +2,7 @@
 
 import pathlib
 
+from amp_keras.comparison.error import ComparisonError
 from amp_keras.experiments import json_file
 
 _COLUMNS = (
@@ -33,12 +34,12 @@ def table(folders):
 
     Raises:
         DamagedFileError: If a `metrics.json` is not that of a run.
-        FileNotFoundError: If no run has finished.
+        ComparisonError: If no run has finished.
     """
     runs = [_metrics(pathlib.Path(folder)) for folder in folders]
     runs = [run for run in runs if run is not None]
     if not runs:
-        raise FileNotFoundError(
+        raise ComparisonError(
             f"no finished run among the folders. Received: {list(folders)}"
         )
     columns = _COLUMNS

@@ -2,7 +2,9 @@ import json
 
 import pytest
 
+from amp_keras.cli import command_line
 from amp_keras.cli import compare
+from amp_keras.comparison import run_table
 
 RUN = {
     "dataset": "digits",
@@ -25,11 +27,17 @@ def write_run(folder, **changes):
     return folder
 
 
+def run(folder):
+    """Runs `python apps/compare.py FOLDER`."""
+    argv = ["compare.py", folder]
+    command_line.run(compare.main, compare.ERRORS, argv, takes="FOLDER")
+
+
 def test_each_finished_run_has_a_row(tmp_path):
     amp = write_run(tmp_path / "amp")
     erm = write_run(tmp_path / "erm", epsilon=0.0, test_loss=0.0523)
     (tmp_path / "unfinished").mkdir()
-    table = compare.compare([amp, tmp_path / "unfinished", erm]).splitlines()
+    table = run_table.table([amp, tmp_path / "unfinished", erm]).splitlines()
     assert len(table) == 4
     row = "digits | resnet20 | global | 0.02 | 1 | 0 | 30 | 0.9833 | 0.0429"
     assert table[2] == f"| {row} | 0.0111 | 49.6 |"
@@ -38,7 +46,7 @@ def test_each_finished_run_has_a_row(tmp_path):
 
 def test_no_finished_run_says_so(tmp_path, capsys):
     with pytest.raises(SystemExit) as exit:
-        compare.main(["compare.py", str(tmp_path / "nothing")])
+        run(str(tmp_path / "nothing"))
     assert exit.value.code == 2
     assert "no finished run" in capsys.readouterr().err
 
@@ -53,11 +61,11 @@ def test_no_finished_run_says_so(tmp_path, capsys):
     ],
 )
 def test_damaged_measures_are_named(content, fault, tmp_path, capsys):
-    run = write_run(tmp_path / "run")
-    (run / "metrics.json").write_text(content)
+    folder = write_run(tmp_path / "run")
+    (folder / "metrics.json").write_text(content)
     with pytest.raises(SystemExit) as exit:
-        compare.main(["compare.py", str(run)])
+        run(str(folder))
     assert exit.value.code == 2
     error = capsys.readouterr().err
-    assert f"{run / 'metrics.json'} {fault}" in error
-    assert error.endswith(f"or leave {run} out\n")
+    assert f"{folder / 'metrics.json'} {fault}" in error
+    assert error.endswith(f"or leave {folder} out\n")

@@ -1,0 +1,203 @@
+"""The command that trains and compares methods, on tiny networks."""
+
+import csv
+import json
+
+import keras
+import pytest
+from absl.testing import flagsaver
+
+from amp_keras import models
+from amp_keras.cli import command_line
+from amp_keras.cli import compare
+
+
+def tiny(input_shape, num_classes):
+    inputs = keras.Input(input_shape)
+    x = keras.layers.Conv2D(4, 3, strides=4)(inputs)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, keras.layers.Dense(num_classes)(x))
+
+
+@pytest.fixture(autouse=True)
+def tiny_network(monkeypatch):
+    monkeypatch.setitem(models._BUILDERS, "resnet20", tiny)
+
+
+def run(*arguments):
+    """Runs `python apps/compare.py ARGUMENTS` and returns its exit code."""
+    argv = ["apps/compare.py", *arguments]
+    with flagsaver.flagsaver():
+        with pytest.raises(SystemExit) as exit:
+            command_line.run(compare.main, compare.ERRORS, argv, takes="FOLDER")
+    return exit.value.code or 0
+
+
+def small(folder, *arguments):
+    return run(
+        "--epochs=2",
+        "--max_examples=200",
+        "--batch_size=32",
+        "--label_noise=0.4",
+        "--validation_split=0.2",
+        "--epsilon=0.5",
+        f"--output_dir={folder}",
+        *arguments,
+    )
+
+
+def rows(folder, name):
+    with (folder / f"{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def metrics(folder, name):
+    return json.loads((folder / "runs" / name / "metrics.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compared") / "comparison"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(models._BUILDERS, "resnet20", tiny)
+        assert small(folder, "--methods=erm,amp", "--seeds=2") == 0
+    return folder
+
+
+def test_table_has_the_means_of_the_runs(compared):
+    plain, amp = rows(compared, "comparison")
+    assert (plain["method"], amp["method"]) == ("erm", "amp")
+    accuracies = [
+        metrics(compared, f"amp-seed{seed}")["test_accuracy"] for seed in (0, 1)
+    ]
+    assert float(amp["test_error"]) == pytest.approx(1 - sum(accuracies) / 2)
+    last = [
+        metrics(compared, f"erm-seed{seed}")["last_test_loss"]
+        for seed in (0, 1)
+    ]
+    assert float(plain["last_test_loss"]) == pytest.approx(sum(last) / 2)
+
+
+def test_differences_are_paired(compared):
+    of_loss = [
+        row
+        for row in rows(compared, "differences")
+        if row["metric"] == "test_loss"
+    ]
+    (row,) = of_loss
+    values = [
+        metrics(compared, f"amp-seed{seed}")["test_loss"]
+        - metrics(compared, f"erm-seed{seed}")["test_loss"]
+        for seed in (0, 1)
+    ]
+    assert float(row["difference"]) == pytest.approx(sum(values) / 2)
+    assert float(row["test_low"]) < sum(values) / 2 < float(row["test_high"])
+
+
+def test_methods_see_the_same_wrong_labels(compared):
+    configs = [
+        json.loads((compared / "runs" / name / "config.json").read_text())
+        for name in ("erm-seed1", "amp-seed1")
+    ]
+    assert configs[0].pop("epsilon") == 0.0
+    assert configs[1].pop("epsilon") == 0.5
+    assert configs[0]["seed"] == configs[1]["seed"] == 1
+    for name in ("command", "revision"):
+        configs = [{**c, name: None} for c in configs]
+    assert configs[0] == configs[1]
+
+
+def test_what_is_done_is_not_trained_again(compared, monkeypatch, capsys):
+    table = (compared / "comparison.csv").read_bytes()
+    monkeypatch.setattr(keras.Model, "fit", None)
+    assert small(compared, "--methods=erm,amp", "--seeds=2") == 0
+    assert (compared / "comparison.csv").read_bytes() == table
+    assert "test error: plain training" in capsys.readouterr().out
+
+
+def test_more_seeds_and_methods_are_added(compared, tmp_path, capsys):
+    before = metrics(compared, "amp-seed0")
+    arguments = ("--methods=erm,amp,amp:epsilon=0.1", "--seeds=2")
+    assert small(compared, "--print_commands", *arguments) == 0
+    printed = [
+        line
+        for line in capsys.readouterr().out.splitlines()
+        if "apps/train.py" in line
+    ]
+    assert len(printed) == 2
+    assert "--epsilon=0.1" in printed[0] and "--seed=1" in printed[1]
+    assert "--label_noise=0.4" in printed[0]
+    assert f"{compared}/runs/amp-epsilon-0.1-seed0" in printed[0]
+    assert metrics(compared, "amp-seed0") == before
+
+
+def test_a_printed_command_trains_the_run(tmp_path, capsys):
+    from amp_keras.cli import train
+
+    folder = tmp_path / "comparison"
+    arguments = ("--methods=erm", "--seeds=1")
+    assert small(folder, "--print_commands", *arguments) == 0
+    *_, command = capsys.readouterr().out.splitlines()
+    _, _, *argv = command.split()
+    with flagsaver.flagsaver(), pytest.raises(SystemExit) as exit:
+        command_line.run(train.main, train.ERRORS, argv)
+    assert not exit.value.code
+    capsys.readouterr()
+    assert small(folder, *arguments) == 0
+    assert "epoch 1 of" not in capsys.readouterr().out
+
+
+def test_interrupted_comparison_goes_on(compared, tmp_path, monkeypatch):
+    """It stops in the third of four runs, and ends with the same table."""
+    folder = tmp_path / "comparison"
+    arguments = ("--methods=erm,amp", "--seeds=2")
+    calls = []
+
+    def came(self):
+        calls.append(None)
+        self.signal = 2
+        return len(calls) == 26
+
+    with monkeypatch.context() as patch:
+        patch.setattr(compare.Interruption, "came", came)
+        assert small(folder, *arguments) == 130
+    assert (folder / "runs" / "amp-seed0" / "metrics.json").exists()
+    assert not (folder / "comparison.csv").exists()
+    assert small(folder, *arguments) == 0
+    for name in ("comparison", "differences"):
+        for actual, expected in zip(rows(folder, name), rows(compared, name)):
+            actual.pop("seconds", None), expected.pop("seconds", None)
+            assert actual == expected
+
+
+def test_a_run_that_diverges_is_left_out(tmp_path, capsys):
+    folder = tmp_path / "comparison"
+    methods = "--methods=erm,erm:learning_rate=1e30"
+    assert small(folder, methods, "--seeds=1") == 1
+    captured = capsys.readouterr()
+    assert "1 of 2 runs missing" in captured.err
+    assert "finite" in captured.out
+    assert len(rows(folder, "comparison")) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name methods to train and compare"),
+        (["--methods=erm", "runs/one"], "give one of the two"),
+        (["--methods=erm,erm"], "each once"),
+        (["--methods=emr"], "--methods must be of amp, "),
+        (["--methods=amp:epsilom=1"], "Received: epsilom in the method 'amp'"),
+        (["--methods=amp:seed=1"], "flags of training other than --seed"),
+        (["--methods=amp:epsilon=-1"], "--epsilon of the method 'amp'"),
+    ],
+)
+def test_a_wrong_line_leaves_nothing(
+    arguments, message, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    assert run(*arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert not list(tmp_path.iterdir())
