@@ -25,9 +25,11 @@ collect_ignore = []
 if BACKEND != "tensorflow":
     collect_ignore = [
         "cli/compare_test.py",
+        "cli/comparison_test.py",
         "cli/evaluate_test.py",
         "cli/golden_run_test.py",
         "cli/train_test.py",
+        "comparison",
         "datasets",
         "models",
         "mutations_test.py",

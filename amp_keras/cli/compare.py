@@ -40,6 +40,7 @@ def main(folders):
     datasets.hide_gpus_from_tensorflow()
     shared = comparison_flags.shared_config()
     methods = comparison_flags.methods_from_flags()
+    devices = distribution.create(shared.distribution)
     directory = _open(shared)
     runs = _runs(methods, shared, directory)
     if flags.FLAGS.print_commands:
@@ -76,9 +77,11 @@ def _open(shared):
     path = flags.FLAGS.output_dir or ComparisonDirectory.first_free(
         comparison.default_path(shared), settings
     )
-    return ComparisonDirectory(
+    directory = ComparisonDirectory(
         path, settings, overwrite=flags.FLAGS.overwrite, shared=True
     )
+    directory.write_config()
+    return directory
 
 
 def _runs(methods, shared, directory):

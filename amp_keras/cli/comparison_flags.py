@@ -6,12 +6,11 @@ from absl import flags
 
 from amp_keras.cli import command_line
 from amp_keras.cli import help_text
+from amp_keras.cli import output_flags  # noqa: F401
 from amp_keras.cli import training_flags
 from amp_keras.comparison import method as methods
 from amp_keras.comparison.error import ComparisonError
 from amp_keras.experiments.config import TrainingConfig
-
-flags.FLAGS.set_default("verbose", 0)
 
 flags.DEFINE_list(
     "methods",
@@ -25,15 +24,6 @@ command_line.define_integer(
     3,
     "Runs of each method, with seeds --seed, --seed + 1, ...",
     lower_bound=1,
-)
-flags.DEFINE_string(
-    "output_dir",
-    None,
-    "Folder of the comparison; the same command goes on with what is in it, "
-    "also with more methods or seeds. Default: runs/compare-DATASET-MODEL-...",
-)
-command_line.define_bool(
-    "overwrite", False, "Remove the comparison that is in the folder."
 )
 command_line.define_bool(
     "print_commands",
@@ -69,9 +59,11 @@ def methods_from_flags():
 def shared_config():
     """Returns the `TrainingConfig` that all methods share.
 
-    Its epsilon is `None` unless it is given.
+    Its epsilon is `None` and its `verbose` 0 unless they are given.
     """
     config, _ = training_flags.config_from_flags(default_epsilon=False)
+    if flags.FLAGS["verbose"].using_default_value:
+        config.verbose = 0
     return config
 
 

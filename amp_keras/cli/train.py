@@ -9,6 +9,7 @@ from absl import flags
 from amp_keras import datasets
 from amp_keras.cli import command_line
 from amp_keras.cli import help_text
+from amp_keras.cli import output_flags  # noqa: F401
 from amp_keras.cli.config_file import ConfigError
 from amp_keras.cli.interruption import Interruption
 from amp_keras.cli.training_flags import config_from_flags
@@ -41,15 +42,6 @@ command_line.define_integer(
     None,
     "Number of this process, from 0. Default: KERAS_DISTRIBUTION_PROCESS_ID.",
     lower_bound=0,
-)
-flags.DEFINE_string(
-    "output_dir",
-    None,
-    "Folder for what the run leaves; a run that stands there is continued. "
-    "Default: runs/DATASET-MODEL-...",
-)
-command_line.define_bool(
-    "overwrite", False, "Remove the run that stands in the output folder."
 )
 command_line.define_integer(
     "checkpoint_steps",

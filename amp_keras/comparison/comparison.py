@@ -34,7 +34,6 @@ def compare(directory, runs, devices, should_stop=lambda: False):
         OutputError: If a folder is of another configuration or cannot be
             written.
     """
-    directory.write_config()
     missing = {}
     printer = _Printer(runs)
 
@@ -49,6 +48,8 @@ def compare(directory, runs, devices, should_stop=lambda: False):
     found = comparison_runs.finished(runs)
     if found:
         report(directory, runs, found)
+    else:
+        directory.discard_unless_used()
     return missing
 
 

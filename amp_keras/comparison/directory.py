@@ -31,6 +31,11 @@ class ComparisonDirectory(OutputDirectory):
     def runs(self):
         return self.path / "runs"
 
+    def discard_unless_used(self):
+        """Removes it if no run has left anything."""
+        if not self.runs.exists() or not any(self.runs.iterdir()):
+            self.discard()
+
     def write_table(self, name, rows):
         """Writes rows, dicts of the same keys, as `NAME.csv`."""
         self._write_csv(f"{name}.csv", rows)

@@ -10,6 +10,7 @@ from absl.testing import flagsaver
 from amp_keras import models
 from amp_keras.cli import command_line
 from amp_keras.cli import compare
+from amp_keras.cli import train
 
 
 def tiny(input_shape, num_classes):
@@ -133,8 +134,6 @@ def test_more_seeds_and_methods_are_added(compared, tmp_path, capsys):
 
 
 def test_a_printed_command_trains_the_run(tmp_path, capsys):
-    from amp_keras.cli import train
-
     folder = tmp_path / "comparison"
     arguments = ("--methods=erm", "--seeds=1")
     assert small(folder, "--print_commands", *arguments) == 0
@@ -176,9 +175,16 @@ def test_a_run_that_diverges_is_left_out(tmp_path, capsys):
     methods = "--methods=erm,erm:learning_rate=1e30"
     assert small(folder, methods, "--seeds=1") == 1
     captured = capsys.readouterr()
-    assert "1 of 2 runs missing" in captured.err
+    assert "1 of 2 runs are missing" in captured.err
     assert "finite" in captured.out
     assert len(rows(folder, "comparison")) == 1
+
+
+def test_nothing_is_left_if_nothing_can_be_trained(tmp_path, capsys):
+    folder = tmp_path / "comparison"
+    assert small(folder, "--methods=erm,amp", "--batch_size=5000") == 1
+    assert "--batch_size must not exceed" in capsys.readouterr().out
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize(
