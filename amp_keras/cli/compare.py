@@ -32,11 +32,18 @@ _INCOMPLETE = 1
 
 
 def main(folders):
+    if bool(folders) == (flags.FLAGS.methods is not None):
+        raise ComparisonError(
+            "give either methods to train and compare, as --methods=erm,amp, "
+            "or the folders of finished runs, as runs/*"
+        )
     if folders:
-        _check_no_methods()
         print(run_table.table(folders))
-        return
-    _check_methods()
+    else:
+        _compare_methods()
+
+
+def _compare_methods():
     datasets.hide_gpus_from_tensorflow()
     shared = comparison_flags.shared_config()
     methods = comparison_flags.methods_from_flags()
@@ -46,30 +53,15 @@ def main(folders):
     if flags.FLAGS.print_commands:
         _print_commands(runs)
         return
-    missing = _compare(
-        directory, runs, distribution.create(shared.distribution)
-    )
+    missing = _compare(directory, runs, devices)
     if missing:
         print(
             f"{len(missing)} of {len(runs)} runs are missing", file=sys.stderr
         )
         sys.exit(_INCOMPLETE)
-
-
-def _check_no_methods():
-    if flags.FLAGS.methods is not None:
-        raise ComparisonError(
-            "--methods trains, and folders are of runs that have finished: "
-            "give one of the two"
-        )
-
-
-def _check_methods():
-    if flags.FLAGS.methods is None:
-        raise ComparisonError(
-            "name methods to train and compare, as --methods=erm,amp, or the "
-            "folders of finished runs, as runs/*"
-        )
+    for name in directory.written:
+        if (directory.path / name).exists():
+            print(f"wrote {directory.path / name}")
 
 
 def _open(shared):

@@ -190,8 +190,8 @@ def test_nothing_is_left_if_nothing_can_be_trained(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "name methods to train and compare"),
-        (["--methods=erm", "runs/one"], "give one of the two"),
+        ([], "give either methods to train and compare"),
+        (["--methods=erm", "runs/one"], "or the folders of finished runs"),
         (["--methods=erm,erm"], "each once"),
         (["--methods=emr"], "--methods must be of amp, "),
         (["--methods=amp:epsilom=1"], "Received: epsilom in the method 'amp'"),
