@@ -98,6 +98,7 @@ def test_run_leaves_its_files(tmp_path, capsys):
         "mistakes.png",
         "model.keras",
         "tensorboard",
+        "test_predictions.csv",
     ]
     metrics = read_json(run / "metrics.json")
     assert metrics["epochs"] == 2 and metrics["seconds"] > 0

@@ -109,9 +109,9 @@ def test_curvature_and_landscape_are_those_of_the_library(evaluated):
     train = datasets.load("digits").train
     chosen = np.sort(np.random.default_rng(0).permutation(len(train))[:40])
     surface = evaluation.LossSurface(
-        tiny_runs.network(),
+        tiny_runs.network(activation="softmax"),
         (train.images[chosen].astype("float32"), train.labels[chosen]),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        keras.losses.SparseCategoricalCrossentropy(),
     )
     eigenvalues = evaluation.eigenvalues(surface, 2)
     assert found["eigenvalues"]["values"] == pytest.approx(
