@@ -23,6 +23,9 @@ test-%: .venv/installed-test .venv/installed-%
 	KERAS_BACKEND=$* $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .venv/installed: setup.cfg pyproject.toml
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
+		{ echo "Python 3.11 or later is needed; name one by" \
+		"\`make PYTHON=python3.12 ...\`. Received: $$($(PYTHON) --version)"; exit 2; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable ".[apps]"
 	touch $@
