@@ -8,7 +8,7 @@ python apps/evaluate.py --model_file=network.keras --dataset=cifar10
 
 Several networks are evaluated side by side, on the same axes. The last one may
 be any Keras classifier that takes raw pixels. It leaves a folder with
-`evaluation.json`, tables, pictures and a page about them. What was interrupted
+`evaluation.json`, tables, plots and a page about them. What was interrupted
 goes on when the same command is given again.
 """
 

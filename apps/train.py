@@ -6,7 +6,7 @@ python apps/train.py --dataset=cifar10 --model=resnet20 --epsilon=0
 ```
 
 The second is plain training (ERM), the baseline. Each run leaves a folder with
-the trained network, its measures on the test set, learning curves and the
+the trained network, its metrics on the test set, learning curves and the
 configuration. `--dataset=digits`, the default, needs no download. A run that
 was interrupted or killed goes on when the same command is given again.
 

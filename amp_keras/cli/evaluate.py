@@ -117,7 +117,7 @@ def main():
 
 
 def _print_results(results, path):
-    rows = evaluation_tables.tables(results)["measures"]
+    rows = evaluation_tables.tables(results)["metrics"]
     print(evaluation_tables.markdown(rows))
     for file in sorted(path.iterdir()):
         print(f"wrote {file}")

@@ -35,7 +35,7 @@ def main():
     datasets.hide_gpus_from_tensorflow()
     options, config = search_flags.options_from_flags()
     values = flags.FLAGS
-    role = chief_and_workers.join(values.chief, values.worker)
+    role = chief_and_workers.initialize(values.chief, values.worker)
     devices = distribution.create(config.distribution)
     worker = role == chief_and_workers.WORKER
     if worker:

@@ -79,12 +79,12 @@ def main():
 def _devices(config):
     """Returns the devices to train on, of all processes of the run."""
     values = flags.FLAGS
-    several_processes = distribution.join(
+    multi_process = distribution.initialize(
         values.coordinator_address, values.num_processes, values.process_id
     )
     if values.require_gpu:
         distribution.check_gpu()
-    return distribution.create(config.distribution, several_processes)
+    return distribution.create(config.distribution, multi_process)
 
 
 def _open(path, settings, devices):
@@ -106,7 +106,7 @@ def _run_until_interrupted(config, directory, devices):
                 directory,
                 devices,
                 every_steps=flags.FLAGS.checkpoint_steps,
-                stops=interruption.came,
+                should_stop=interruption.came,
             )
         except Interrupted:
             print(

@@ -105,7 +105,7 @@ def train_missing(runs, devices, callbacks, on_run, should_stop):
                     directory,
                     devices,
                     callbacks=callbacks(run),
-                    stops=should_stop,
+                    should_stop=should_stop,
                 )
         except FolderInUseError:
             reason = "another process trains it"

@@ -1,10 +1,10 @@
-"""Changes of training images and labels, as pure functions of their draws."""
+"""Changes of training images and labels, pure functions of random numbers."""
 
 import dataclasses
 
 import tensorflow as tf
 
-from amp_keras.datasets import draws as draws_module
+from amp_keras.datasets import random_numbers
 from amp_keras.datasets.randaugment import RandAugment
 
 
@@ -81,35 +81,35 @@ class Augmentation:
             )
 
     def pipeline(self, num_classes):
-        """Returns a function from images, labels and draws to a batch.
+        """Returns a function from images, labels and random numbers to a batch.
 
         Args:
             num_classes: Int, the length of soft labels.
 
         Returns:
             A function of float32 images `(batch, height, width, channels)`,
-            int32 labels `(batch,)` and `Draws`.
+            int32 labels `(batch,)` and `RandomNumbers`.
         """
         randaugment = RandAugment() if self.randaugment else None
 
-        def augment(images, labels, draws):
+        def augment(images, labels, random):
             if randaugment:
-                key = draws.key(draws_module.RANDAUGMENT)
+                key = random.key(random_numbers.RANDAUGMENT)
                 images = randaugment(images, key)
             if self.cutout:
-                images = random_cutout(images, self.cutout, draws)
+                images = random_cutout(images, self.cutout, random)
             if self.has_soft_labels:
                 labels = tf.one_hot(labels, num_classes)
             if self.mixup or self.cutmix:
-                images, labels = self._mix(images, labels, draws)
+                images, labels = self._mix(images, labels, random)
             if self.label_smoothing:
                 labels = smooth(labels, self.label_smoothing)
             return images, labels
 
         return augment
 
-    def _mix(self, images, labels, draws):
-        key = draws.key(draws_module.MIX)
+    def _mix(self, images, labels, random):
+        key = random.key(random_numbers.MIX)
         weight_key, order_key, box_key = tf.unstack(
             tf.random.experimental.stateless_split(key, 3)
         )
@@ -123,10 +123,10 @@ class Augmentation:
         return cutmix(images, labels, order, weight, center)
 
 
-def random_crop(images, padding, draws):
+def random_crop(images, padding, random):
     """Crops each image, padded by zeros, at an offset of its own."""
-    top, left = draws.per_image(
-        draws_module.CROP, 2, maxval=2 * padding + 1, dtype=tf.int32
+    top, left = random.per_image(
+        random_numbers.CROP, 2, maxval=2 * padding + 1, dtype=tf.int32
     )
     shape = tf.shape(images)
     rows = top[:, tf.newaxis] + tf.range(shape[1])
@@ -137,16 +137,16 @@ def random_crop(images, padding, draws):
     return tf.gather(cropped_rows, columns, axis=2, batch_dims=1)
 
 
-def random_flip(images, draws):
+def random_flip(images, random):
     """Mirrors each image with probability 1/2."""
-    (draw,) = draws.per_image(draws_module.FLIP, 1)
+    (draw,) = random.per_image(random_numbers.FLIP, 1)
     flipped = tf.reshape(draw > 0.5, (-1, 1, 1, 1))
     return tf.where(flipped, tf.reverse(images, axis=[2]), images)
 
 
-def random_cutout(images, size, draws):
+def random_cutout(images, size, random):
     """Blackens a square around a pixel drawn for each image."""
-    row, column = draws.per_image(draws_module.CUTOUT, 2)
+    row, column = random.per_image(random_numbers.CUTOUT, 2)
     height, width = images.shape[1:3]
     return cutout(
         images,

@@ -7,7 +7,7 @@ nothing but the seed and the number of steps done.
 
 import tensorflow as tf
 
-from amp_keras.datasets import draws
+from amp_keras.datasets import random_numbers
 from amp_keras.datasets.augmentation import Augmentation
 from amp_keras.datasets.augmentation import random_crop
 from amp_keras.datasets.augmentation import random_flip
@@ -75,8 +75,8 @@ def training_batches(
         images, labels = tf.constant(split.images), tf.constant(split.labels)
 
     def batch(step, indices):
-        numbers = draws.Draws(seed, step, batch_size, early)
-        indices = draws.part(indices, early)
+        numbers = random_numbers.RandomNumbers(seed, step, batch_size, early)
+        indices = random_numbers.part(indices, early)
         x, y = tf.gather(images, indices), tf.gather(labels, indices)
         if padding:
             x = random_crop(x, padding, numbers)
@@ -84,7 +84,7 @@ def training_batches(
             x = random_flip(x, numbers)
         x = tf.ensure_shape(x, (None, *split.images.shape[1:]))
         x, y = augment(tf.cast(x, tf.float32), y, numbers)
-        return draws.part(x, late), draws.part(y, late)
+        return random_numbers.part(x, late), random_numbers.part(y, late)
 
     indices = _shuffled_indices(len(split), batch_size, seed, start_step)
     numbered = tf.data.Dataset.range(start_step, steps)
@@ -117,7 +117,7 @@ def evaluation_batches(split, batch_size, shard=(0, 1), num_classes=None):
     dataset = dataset.batch(batch_size)
 
     def batch(x, y):
-        x, y = draws.part(x, shard), draws.part(y, shard)
+        x, y = random_numbers.part(x, shard), random_numbers.part(y, shard)
         y = y if num_classes is None else tf.one_hot(y, num_classes)
         return tf.cast(x, tf.float32), y
 
@@ -131,7 +131,8 @@ def _shuffled_indices(examples, batch_size, seed, start_step):
 
     def permutation(epoch):
         return tf.random.experimental.stateless_shuffle(
-            tf.range(examples), draws.key(seed, draws.SHUFFLE, epoch)
+            tf.range(examples),
+            random_numbers.key(seed, random_numbers.SHUFFLE, epoch),
         )
 
     epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)

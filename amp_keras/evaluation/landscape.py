@@ -17,12 +17,13 @@ class RadialLosses:
         radii: Float array of shape `(radii,)`.
         relative_radii: Float array of shape `(radii,)`, the radii divided by
             the L2 norm of the weights; NaN where that is zero.
-        norms: Float array of shape `(draws, radii)`, the L2 norms of the steps
-            taken, over all variables together. They equal `radii`, except with
-            `norm="per_variable"`, or with an ascent that ended inside the ball.
-        data: Float array of shape `(draws, radii)`, the losses there. There is
-            more than one draw of random directions only.
-        total: Float array of shape `(draws, radii)`, the losses with the
+        norms: Float array of shape `(directions, radii)`, the L2 norms of the
+            steps taken, over all variables together. They equal `radii`,
+            except with `norm="per_variable"`, or with an ascent that ended
+            inside the ball.
+        data: Float array of shape `(directions, radii)`, the losses there.
+            There is one direction unless they are random.
+        total: Float array of shape `(directions, radii)`, the losses with the
             model's regularizers.
         at_weights: The `Losses` at the weights themselves.
     """
@@ -66,7 +67,7 @@ def loss_against_radius(
     norm="global",
     inner_lr=None,
     inner_iters=5,
-    draws=5,
+    directions=5,
     seed=0,
 ):
     """Returns the loss at given distances from a model's weights.
@@ -87,7 +88,7 @@ def loss_against_radius(
         inner_lr: Float, the step size of AMP's ascent. Defaults to `None`: each
             step is as long as the radius, so that it reaches the sphere.
         inner_iters: Int, the number of steps of AMP's ascent. Defaults to `5`.
-        draws: Int, the number of random directions. Defaults to `5`.
+        directions: Int, the number of random directions. Defaults to `5`.
         seed: Int, of the random directions. Defaults to `0`.
 
     Returns:
@@ -113,7 +114,7 @@ def loss_against_radius(
         find = [_straight_line(surface.gradient(), balls)]
     else:
         rng = np.random.default_rng(seed)
-        drawn = rng.standard_normal((draws, surface.weights.size))
+        drawn = rng.standard_normal((directions, surface.weights.size))
         find = [_straight_line(vector, balls) for vector in drawn]
     norms, losses = _losses_along(surface, find, absolute)
     return RadialLosses(
@@ -223,7 +224,7 @@ def _straight_line(vector, balls):
 
 
 def _losses_along(surface, find, radii):
-    """Returns norms of perturbations and losses, `(draws, radii)` each."""
+    """Returns norms of perturbations and losses, `(directions, radii)` each."""
     weights = surface.weights
     after_each = surface.progress(len(find) * len(radii))
     norms = np.zeros((len(find), len(radii)))

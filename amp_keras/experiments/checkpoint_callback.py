@@ -26,8 +26,8 @@ class CheckpointCallback(keras.callbacks.Callback):
             to `None`: none.
         every_steps: Int, write them also every so many steps. Defaults to
             `None`.
-        stops: Function that tells after each step whether to save and stop.
-            Defaults to one that never does.
+        should_stop: Function that tells after each step whether to save and
+            stop. Defaults to one that never does.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class CheckpointCallback(keras.callbacks.Callback):
         steps_per_epoch,
         checkpoints=None,
         every_steps=None,
-        stops=lambda: False,
+        should_stop=lambda: False,
     ):
         super().__init__()
         self._progress = progress
@@ -45,13 +45,13 @@ class CheckpointCallback(keras.callbacks.Callback):
         self._steps_per_epoch = steps_per_epoch
         self._checkpoints = checkpoints
         self._every_steps = every_steps
-        self._stops = stops
+        self._should_stop = should_stop
 
     def on_train_batch_end(self, batch, logs=None):
         step = self._progress.step
         if step % self._steps_per_epoch == 0:
             return
-        stops = self._stops()
+        stops = self._should_stop()
         if stops or (self._every_steps and step % self._every_steps == 0):
             self._save()
         if stops:

@@ -14,7 +14,7 @@ HALVES = "the other half of the test data"
 NOTHING = "nothing, for no temperature has the highest likelihood"
 
 
-def measures(labels, log_probabilities, bins=15):
+def compute_metrics(labels, log_probabilities, bins=15):
     """Returns a dict: accuracy, nll, brier, ece and ece_equal_mass.
 
     Args:
@@ -39,7 +39,7 @@ def measures(labels, log_probabilities, bins=15):
 
 
 def report(labels, log_probabilities, class_names, validation=None, bins=15):
-    """Returns all that tables and pictures show, as JSON has it.
+    """Returns all that tables and plots show, as JSON has it.
 
     Args:
         labels: Int array of shape `(examples,)`.
@@ -68,7 +68,7 @@ def report(labels, log_probabilities, class_names, validation=None, bins=15):
     for key, values in (("before", log_probabilities), ("after", scaled)):
         diagram = evaluation.reliability(labels, np.exp(values), bins)
         result[key] = {
-            **measures(labels, values, bins),
+            **compute_metrics(labels, values, bins),
             "reliability": dataclasses.asdict(diagram),
         }
     return result
@@ -131,7 +131,7 @@ def _of_classes(labels, before, after, class_names):
             if not np.any(own):
                 row.update({f"nll{key}": None, f"brier{key}": None})
                 continue
-            of_class = measures(labels[own], values[own])
+            of_class = compute_metrics(labels[own], values[own])
             row[f"nll{key}"] = of_class["nll"]
             row[f"brier{key}"] = of_class["brier"]
         rows.append(row)

@@ -31,7 +31,7 @@ class SingleDevice:
         return number
 
 
-def join(coordinator_address=None, num_processes=None, process_id=None):
+def initialize(coordinator_address=None, num_processes=None, process_id=None):
     """Joins the other processes of the run, if it has any.
 
     Arguments that are `None` are taken from the environment variables
@@ -76,14 +76,14 @@ def check_gpu():
         )
 
 
-def create(name, several_processes=False):
+def create(name, multi_process=False):
     """Returns the devices to train on.
 
     Args:
         name: String, `"none"`; `"mirrored"`, the devices of this machine with
             TensorFlow; `"data_parallel"`, all devices of all processes with
             JAX; or `"auto"`, the one that uses all devices.
-        several_processes: Boolean, whether the run has several.
+        multi_process: Boolean, whether the run has several.
 
     Returns:
         An object with `num_replicas`, `num_processes`, `process_id`, a context
@@ -95,9 +95,9 @@ def create(name, several_processes=False):
             for several processes.
     """
     if name == "auto":
-        name = "data_parallel" if several_processes else _automatic()
+        name = "data_parallel" if multi_process else _automatic()
     if name == "none":
-        if several_processes:
+        if multi_process:
             raise DistributionError(
                 "--distribution must be auto or data_parallel for several "
                 "processes. Received: --distribution=none"

@@ -60,7 +60,7 @@ class EvaluationOptions:
         return steps
 
 
-def evaluate_networks(networks, options, directory, stops=lambda: False):
+def evaluate_networks(networks, options, directory, should_stop=lambda: False):
     """Evaluates networks and writes the folder.
 
     What an earlier command has found is not computed again.
@@ -69,15 +69,15 @@ def evaluate_networks(networks, options, directory, stops=lambda: False):
         networks: List of `EvaluatedNetwork`.
         options: `EvaluationOptions`.
         directory: An `EvaluationDirectory` for them.
-        stops: Function that is called after each step and returns whether to
-            stop. Defaults to one that returns `False`.
+        should_stop: Function that is called after each step and returns
+            whether to stop. Defaults to one that returns `False`.
 
     Returns:
         The dict that is written to `evaluation.json`.
 
     Raises:
         EvaluationError: If a file is no network, or not one for the dataset.
-        Interrupted: If `stops` said so; what was found is saved then.
+        Interrupted: If `should_stop` said so; what was found is saved then.
         OutputError: If a file cannot be written.
         TrainingError: If the dataset cannot be loaded.
     """
@@ -93,7 +93,7 @@ def evaluate_networks(networks, options, directory, stops=lambda: False):
                 print(f"{network.name}: {name}", flush=True)
             found[name] = compute()
             directory.write_results(results)
-            if stops():
+            if should_stop():
                 raise Interrupted
     directory.write_report(results)
     return directory.results

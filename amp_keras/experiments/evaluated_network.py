@@ -27,7 +27,7 @@ class EvaluatedNetwork:
     """Where a network lies and what data it is evaluated on.
 
     Attributes:
-        name: String, by which tables and pictures call it.
+        name: String, by which tables and plots call it.
         model_file: Path of its `.keras` file.
         config: `TrainingConfig` of the run, or one with nothing but the
             dataset.

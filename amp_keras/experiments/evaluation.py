@@ -19,7 +19,7 @@ def evaluate(network, split, batch_size):
     Raises:
         TrainingError: If the network's outputs are not finite.
     """
-    return measures(split, predict(network, split, batch_size))
+    return compute_metrics(split, predict(network, split, batch_size))
 
 
 def predict(network, split, batch_size):
@@ -37,8 +37,8 @@ def predict(network, split, batch_size):
     return np.asarray(keras.ops.log_softmax(logits))
 
 
-def measures(split, log_probabilities):
-    """Measures predictions, as `evaluate` does."""
+def compute_metrics(split, log_probabilities):
+    """Computes the metrics of predictions, as `evaluate` does."""
     of_truth = log_probabilities[np.arange(len(split)), split.labels]
     predictions = log_probabilities.argmax(-1)
     return {

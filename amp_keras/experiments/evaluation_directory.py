@@ -37,7 +37,7 @@ class EvaluationDirectory(OutputDirectory):
         self._write_json(_RESULTS, {"networks": _plain(results)})
 
     def write_report(self, results):
-        """Writes tables, pictures and `README.md`.
+        """Writes tables, plots and `README.md`.
 
         What the results do not have is not written, and removed if it is of an
         earlier evaluation.

@@ -8,11 +8,11 @@ _PAGE = """# {title}
 {count} network(s) on the {examples:,} test images of {dataset}. How to read the
 numbers: docs/evaluation.md of amp_keras.
 
-{measures}
+{metrics}
 
 {temperatures}
 
-{curvature}{pictures}
+{curvature}{plots}
 By class: `classes.csv`. All numbers: `evaluation.json`.
 
     {command}
@@ -41,7 +41,7 @@ _COLUMNS = {
     "weights_norm": "norm of the weights",
     "converged": "converged",
 }
-_MEASURES = {
+_METRICS = {
     "network": "network",
     "temperature": "temperature",
     "accuracy": "accuracy",
@@ -52,7 +52,7 @@ _MEASURES = {
 }
 
 
-def page(title, config, results, tables, pictures):
+def page(title, config, results, tables, plots):
     """Returns the page as Markdown.
 
     Args:
@@ -60,7 +60,7 @@ def page(title, config, results, tables, pictures):
         config: Dict, what `config.json` has.
         results: Dict, what `evaluation.json` has for the networks.
         tables: Dict of rows by name of a table.
-        pictures: List of the names of pictures.
+        plots: List of the names of plots.
     """
     some = next(iter(results.values()))["predictions"]
     versions = [f"{name} {v}" for name, v in config["versions"].items()]
@@ -69,15 +69,13 @@ def page(title, config, results, tables, pictures):
         count=len(results),
         examples=some["examples"],
         dataset=config["dataset"],
-        measures=evaluation_tables.markdown(tables["measures"], _MEASURES),
+        metrics=evaluation_tables.markdown(tables["metrics"], _METRICS),
         temperatures="\n".join(
             f"- {_fitted(name, found['predictions'])}"
             for name, found in results.items()
         ),
         curvature=_curvature(tables),
-        pictures="".join(
-            f"![{_TITLES[name]}]({name}.png)\n\n" for name in pictures
-        ),
+        plots="".join(f"![{_TITLES[name]}]({name}.png)\n\n" for name in plots),
         command=config["command"],
         revision=config.get("revision") or "of an unknown revision",
         versions=", ".join(versions),

@@ -1,8 +1,8 @@
 """The numbers of an evaluation as tables: lists of rows, which are dicts."""
 
-NAMES = ("measures", "classes", "curvature", "radius", "line")
+NAMES = ("metrics", "classes", "curvature", "radius", "line")
 DIRECTIONS = ("amp", "gradient", "random")
-MEASURES = ("accuracy", "nll", "brier", "ece", "ece_equal_mass")
+METRICS = ("accuracy", "nll", "brier", "ece", "ece_equal_mass")
 
 
 def tables(results):
@@ -11,7 +11,7 @@ def tables(results):
     Args:
         results: Dict by name of a network, as `evaluation.json` has it.
     """
-    makers = (_measures, _classes, _curvature, _radius, _line)
+    makers = (_metrics, _classes, _curvature, _radius, _line)
     made = {name: make(results) for name, make in zip(NAMES, makers)}
     return {name: rows for name, rows in made.items() if rows}
 
@@ -35,7 +35,7 @@ def _cell(value):
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _measures(results):
+def _metrics(results):
     rows = []
     for name, found in results.items():
         predictions = found["predictions"]
@@ -48,7 +48,7 @@ def _measures(results):
                     "network": name,
                     "scaled": scaled,
                     "temperature": " ".join(f"{t:.4g}" for t in temperatures),
-                    **{m: predictions[key][m] for m in MEASURES},
+                    **{m: predictions[key][m] for m in METRICS},
                 }
             )
     return rows
@@ -98,16 +98,16 @@ def _radius(results):
 
 def _of_direction(name, direction, losses):
     for number, radius in enumerate(losses["radii"]):
-        draws = [of_draw[number] for of_draw in losses["data"]]
+        directions = [of_direction[number] for of_direction in losses["data"]]
         yield {
             "network": name,
             "direction": direction,
             "radius": radius,
             "relative_radius": losses["relative_radii"][number],
-            "draws": len(draws),
-            "loss": mean(draws),
-            "least_loss": least(draws),
-            "largest_loss": largest(draws),
+            "directions": len(directions),
+            "loss": mean(directions),
+            "least_loss": least(directions),
+            "largest_loss": largest(directions),
             "loss_at_weights": losses["at_weights"]["data"],
         }
 

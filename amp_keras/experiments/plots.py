@@ -19,8 +19,8 @@ def curves(history, metrics):
     changed and images were augmented.
     """
     figure = matplotlib.figure.Figure(figsize=(10, 4), layout="constrained")
-    for axes, measure in zip(figure.subplots(1, 2), ("loss", "accuracy")):
-        _draw_curve(axes, history, measure, metrics[f"test_{measure}"])
+    for axes, metric in zip(figure.subplots(1, 2), ("loss", "accuracy")):
+        _draw_curve(axes, history, metric, metrics[f"test_{metric}"])
         if len(history["loss"]) != metrics["epoch"]:
             axes.axvline(
                 metrics["epoch"], color="gray", linestyle=":", label="kept"
@@ -102,16 +102,16 @@ def _draw_image(axes, image):
     axes.imshow(image.squeeze(), cmap="gray")
 
 
-def _draw_curve(axes, history, measure, test_value):
-    for key, label in ((measure, "training"), (f"val_{measure}", "validation")):
+def _draw_curve(axes, history, metric, test_value):
+    for key, label in ((metric, "training"), (f"val_{metric}", "validation")):
         if key in history:
             epochs = range(1, len(history[key]) + 1)
             axes.plot(epochs, history[key], marker=".", label=label)
     axes.axhline(test_value, color="gray", linestyle="--", label="test")
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-    axes.set_ylabel(measure)
-    if measure == "loss" and max(history["loss"]) > 10 * min(history["loss"]):
+    axes.set_ylabel(metric)
+    if metric == "loss" and max(history["loss"]) > 10 * min(history["loss"]):
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")

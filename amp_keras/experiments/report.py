@@ -2,7 +2,7 @@
 
 from amp_keras.experiments import input_pipeline
 
-_MEASURES = {
+_METRICS = {
     "accuracy": "accuracy",
     "loss": "loss (mean negative log-likelihood)",
     "ece": "expected calibration error",
@@ -80,7 +80,7 @@ def _table(metrics):
         if f"{split}_loss" in metrics
     ]
     lines = [["", *(title for _, title in splits)], ["---"] * (len(splits) + 1)]
-    for key, title in _MEASURES.items():
+    for key, title in _METRICS.items():
         values = [f"{metrics[f'{split}_{key}']:.4f}" for split, _ in splits]
         lines.append([title, *values])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -46,7 +46,7 @@ class RunDirectory(OutputDirectory):
 
     @property
     def metrics(self):
-        """The measures of a run that has finished, or `None`."""
+        """The metrics of a run that has finished, or `None`."""
         return self._read_json(_METRICS, dict.fromkeys(_SHOWN, (int, float)))
 
     def _remove_leftovers(self):
@@ -69,7 +69,7 @@ class RunDirectory(OutputDirectory):
             network.save(new)
         return self.path / "model.keras"
 
-    def write_picture(self, name, figure):
+    def write_plot(self, name, figure):
         """Writes a matplotlib figure as `NAME.png`."""
         figure.suptitle(plots.literal(self.path.name))
         with self._writing(f"{name}.png") as new:

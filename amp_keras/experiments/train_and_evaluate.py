@@ -18,8 +18,8 @@ from amp_keras.experiments.checkpoints import ReadOnlyCheckpoints
 from amp_keras.experiments.config import TrainingError
 from amp_keras.experiments.default_epsilon import default_epsilon
 from amp_keras.experiments.distribution import DistributionError
+from amp_keras.experiments.evaluation import compute_metrics
 from amp_keras.experiments.evaluation import evaluate
-from amp_keras.experiments.evaluation import measures
 from amp_keras.experiments.evaluation import predict
 from amp_keras.experiments.output_directory import OutputError
 from amp_keras.experiments.run_directory import RunDirectory
@@ -54,7 +54,7 @@ def train_and_evaluate(config, directory, devices=None, callbacks=(), **saving):
         devices: What `distribution.create` returns. Defaults to `None`: what
             `config.distribution` names.
         callbacks: Keras callbacks. Defaults to none.
-        saving: `every_steps` and `stops`, as in `CheckpointCallback`.
+        saving: `every_steps` and `should_stop`, as in `CheckpointCallback`.
 
     Returns:
         The dict of metrics that is written to `metrics.json`.
@@ -63,7 +63,7 @@ def train_and_evaluate(config, directory, devices=None, callbacks=(), **saving):
         CheckpointError: If a checkpoint cannot be written or is of another
             network.
         DistributionError: If the backend lacks `config.distribution`.
-        Interrupted: If `stops` said so; the run is saved then.
+        Interrupted: If `should_stop` said so; the run is saved then.
         OutputError: If the folder is in use, is of another configuration or
             cannot be written.
         TrainingError: If there is no such network, or its loss or its outputs
@@ -180,7 +180,7 @@ def _report(directory, data, predictions, history, metrics):
             plots.worst_mistakes(data.test, predictions, data.class_names),
         ),
     ):
-        directory.write_picture(name, figure)
+        directory.write_plot(name, figure)
     directory.write_page(metrics)
 
 
@@ -193,7 +193,7 @@ def _evaluate_copy(network, split, batch_size):
 
 
 def _metrics(network, data, predictions, config):
-    values = {"test": measures(data.test, predictions)}
+    values = {"test": compute_metrics(data.test, predictions)}
     if data.validation:
         values["val"] = evaluate(network, data.validation, config.batch_size)
     return {

@@ -64,7 +64,7 @@ def train(
             Defaults to one that does nothing.
         on_last_epoch: Function of the network, called with its weights after
             the last epoch. Defaults to one that does nothing.
-        saving: `every_steps` and `stops`, as in `CheckpointCallback`.
+        saving: `every_steps` and `should_stop`, as in `CheckpointCallback`.
 
     Returns:
         A tuple: the trained plain network, after the epoch of the lowest
@@ -74,7 +74,7 @@ def train(
     Raises:
         CheckpointError: If a checkpoint cannot be written or is of another
             network.
-        Interrupted: If `stops` said so; it is saved then.
+        Interrupted: If `should_stop` said so; it is saved then.
         TrainingError: If the loss ceased to be finite, or `perturb` is found
             in no variable.
     """

@@ -14,7 +14,7 @@ _PORT = "KERASTUNER_ORACLE_PORT"
 _WAIT_SECONDS = 300
 
 
-def join(chief, worker):
+def initialize(chief, worker):
     """Sets keras-tuner's environment variables from the flags.
 
     Args:

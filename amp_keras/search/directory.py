@@ -71,7 +71,7 @@ class SearchDirectory(OutputDirectory):
         with self._writing("trials.csv") as new:
             trials.write_csv(new, rows)
 
-    def write_picture(self, rows, title):
+    def write_plot(self, rows, title):
         """Writes `epsilon.png`."""
         with self._writing("epsilon.png") as new:
             plots.draw(new, rows, title)

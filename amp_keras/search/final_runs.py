@@ -9,11 +9,11 @@ from amp_keras.experiments import evaluation
 from amp_keras.experiments import input_pipeline
 from amp_keras.experiments import training
 
-_MEASURES = ("accuracy", "loss", "ece")
+_METRICS = ("accuracy", "loss", "ece")
 
 
 def run(directory, configs, seeds, devices):
-    """Trains on all training data and measures on the test set.
+    """Trains on all training data and evaluates on the test set.
 
     What `directory` holds already is not done again.
 
@@ -44,13 +44,13 @@ def summary(rows):
     lines = []
     for role in dict.fromkeys(row["role"] for row in rows):
         own = [row for row in rows if row["role"] == role]
-        measures = ", ".join(
-            f"{name} {_mean(own, f'test_{name}'):.4f}" for name in _MEASURES
+        metrics = ", ".join(
+            f"{name} {_mean(own, f'test_{name}'):.4f}" for name in _METRICS
         )
         plural = "s" if len(own) > 1 else ""
         lines.append(
             f"test set, {role} (epsilon={float(own[0]['epsilon']):g}, "
-            f"{len(own)} seed{plural}): {measures}"
+            f"{len(own)} seed{plural}): {metrics}"
         )
     return lines
 
@@ -65,12 +65,12 @@ def _run(role, config, devices):
     keras.utils.set_random_seed(config.seed)
     data = input_pipeline.load_data(config, devices)
     network, progress = training.train(config, data, devices=devices)
-    measures = evaluation.evaluate(network, data.test, config.batch_size)
+    metrics = evaluation.evaluate(network, data.test, config.batch_size)
     return network, {
         "role": role,
         "seed": config.seed,
         "epsilon": config.epsilon,
-        **{f"test_{name}": measures[name] for name in _MEASURES},
+        **{f"test_{name}": metrics[name] for name in _METRICS},
         "train_loss": progress.history["loss"][-1],
         "train_accuracy": progress.history["accuracy"][-1],
         "seconds": round(progress.seconds, 1),

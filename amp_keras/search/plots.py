@@ -1,4 +1,4 @@
-"""The picture of a search: validation loss and accuracy against epsilon."""
+"""The plot of a search: validation loss and accuracy against epsilon."""
 
 import matplotlib.figure
 from matplotlib import ticker
@@ -21,9 +21,9 @@ def draw(path, rows, title):
     completed = _full_length(rows)
     figure = matplotlib.figure.Figure(figsize=(11, 4.5), layout="constrained")
     figure.suptitle(title)
-    measures = ("val_loss", "val_accuracy")
-    for axes, measure in zip(figure.subplots(1, 2), measures):
-        _draw_measure(axes, completed, measure)
+    metrics = ("val_loss", "val_accuracy")
+    for axes, metric in zip(figure.subplots(1, 2), metrics):
+        _draw_metric(axes, completed, metric)
     figure.savefig(path, dpi=100)
 
 
@@ -33,11 +33,11 @@ def _full_length(rows):
     return [r for r in completed if r.get("epochs", 0) == longest]
 
 
-def _draw_measure(axes, rows, measure):
+def _draw_metric(axes, rows, metric):
     baseline = trials.baseline(rows)
     if baseline:
         axes.axhline(
-            baseline[measure],
+            baseline[metric],
             color="gray",
             linestyle="--",
             label="plain training (epsilon 0)",
@@ -45,23 +45,23 @@ def _draw_measure(axes, rows, measure):
     perturbed = [row for row in rows if row["epsilon"] > 0]
     for norm in sorted({row.get("norm", "") for row in perturbed}):
         of_norm = [r for r in perturbed if r.get("norm", "") == norm]
-        _draw_norm(axes, of_norm, measure, norm)
+        _draw_norm(axes, of_norm, metric, norm)
     if perturbed:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
-    values = [row[measure] for row in rows]
-    if measure == "val_loss" and max(values) > 10 * min(values):
+    values = [row[metric] for row in rows]
+    if metric == "val_loss" and max(values) > 10 * min(values):
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter(ticker.NullFormatter())
     axes.set_xlabel("epsilon")
-    axes.set_ylabel(f"{measure}, last epoch")
+    axes.set_ylabel(f"{metric}, last epoch")
     axes.grid(alpha=0.3, which="both")
     axes.legend()
 
 
-def _draw_norm(axes, rows, measure, norm):
+def _draw_norm(axes, rows, metric, norm):
     # Rows come in the order of the objective: the first is the best.
     best = {}
     for row in rows:
@@ -69,12 +69,12 @@ def _draw_norm(axes, rows, measure, norm):
     epsilons = sorted(best)
     label = f"AMP, {norm}" if norm else "AMP"
     (line,) = axes.plot(
-        epsilons, [best[e][measure] for e in epsilons], label=label
+        epsilons, [best[e][metric] for e in epsilons], label=label
     )
     points = [
         (row["epsilon"], value)
         for row in rows
         for name, value in row.items()
-        if name.startswith(f"{measure}_seed")
+        if name.startswith(f"{metric}_seed")
     ]
     axes.scatter(*zip(*points), s=18, color=line.get_color(), label="each seed")

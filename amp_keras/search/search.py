@@ -154,7 +154,7 @@ def _report(search, directory, title):
     rows = search.rows()
     directory.write_trials(rows)
     if trials.best(rows):
-        directory.write_picture(rows, title)
+        directory.write_plot(rows, title)
     print(trials.table(rows))
     failed = [r["trial"] for r in rows if r["status"] == trials.FAILED]
     if failed:
@@ -173,7 +173,7 @@ def _finish(search, directory, options, devices, rows, final):
     best = dataclasses.asdict(config)
     del best["verbose"]
     directory.write_best(best)
-    print(summary.judge(rows, options.objective))
+    print(summary.sentence_on_best(rows, options.objective))
     if not final:
         return
     configs = {"chosen": config}

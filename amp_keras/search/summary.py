@@ -5,7 +5,7 @@ import statistics
 from amp_keras.search import trials
 
 
-def judge(rows, objective):
+def sentence_on_best(rows, objective):
     """Compares the best trial with plain training.
 
     Args:

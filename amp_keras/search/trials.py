@@ -5,7 +5,7 @@ import csv
 COMPLETED, FAILED, UNFINISHED = "completed", "failed", "unfinished"
 
 _STATUS = {"COMPLETED": COMPLETED, "FAILED": FAILED, "INVALID": FAILED}
-_MEASURES = ("val_loss", "val_accuracy", "loss", "accuracy", "seconds")
+_METRICS = ("val_loss", "val_accuracy", "loss", "accuracy", "seconds")
 
 
 def has_ended(trial):
@@ -39,19 +39,19 @@ def row(trial):
 
     Returns:
         A dict: `trial`, its number; `status`; its hyperparameters, `epochs`
-        among them with hyperband; and, if it is completed, its measures after
+        among them with hyperband; and, if it is completed, its metrics after
         the last epoch: means over seeds, and those of each seed.
     """
     status = _STATUS.get(trial.status, UNFINISHED)
-    measures = {}
+    metrics = {}
     if status == COMPLETED:
-        measures = {
+        metrics = {
             name: float(trial.metrics.get_last_value(name))
             for name in trial.metrics.metrics
         }
     return {"trial": trial.trial_id, "status": status} | {
         **_hyperparameters(trial),
-        **measures,
+        **metrics,
     }
 
 
@@ -107,7 +107,7 @@ def _columns(rows):
     """Number and status, hyperparameters, means, and values of each seed."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     first = ["trial", "status"]
-    means = [name for name in _MEASURES if name in names]
+    means = [name for name in _METRICS if name in names]
     seeds = sorted(name for name in names if "_seed" in name)
     rest = [n for n in names if n not in {*first, *means, *seeds}]
     return [*first, *rest, *means, *seeds]

@@ -16,7 +16,7 @@ from tensorboard.plugins.hparams import api as hparams
 from amp_keras.experiments import input_pipeline
 from amp_keras.experiments import training
 
-MEASURES = ("val_loss", "val_accuracy", "loss", "accuracy")
+METRICS = ("val_loss", "val_accuracy", "loss", "accuracy")
 
 
 class SearchTuner(keras_tuner.Tuner):
@@ -90,7 +90,7 @@ class SearchTuner(keras_tuner.Tuner):
             ),
         ]
         _, progress = training.train(config, data, callbacks, self._devices)
-        return {name: progress.history[name][-1] for name in MEASURES}
+        return {name: progress.history[name][-1] for name in METRICS}
 
     def _load_data(self, seed):
         config = dataclasses.replace(self._space.baseline, seed=seed)
@@ -101,7 +101,7 @@ def _summary(runs):
     """Means over seeds, and the values of each; keras-tuner keeps floats."""
     means = {
         name: statistics.mean(run[name] for run in runs.values())
-        for name in MEASURES
+        for name in METRICS
     }
     single = {
         f"{name}_seed{seed}": run[name]

@@ -24,7 +24,7 @@ def read_json(path):
 
 
 def assert_same_run(run, expected):
-    """To 1e-5: weights, batch statistics, measures and history."""
+    """To 1e-5: weights, batch statistics, metrics and history."""
     assert processes.largest_difference(run, expected) < 1e-5
     metrics, others = (read_json(r / "metrics.json") for r in (run, expected))
     assert metrics["test_loss"] == pytest.approx(others["test_loss"], rel=1e-4)

@@ -60,7 +60,7 @@ def test_no_finished_run_says_so(tmp_path, capsys):
         ('{"dataset": "digits"}', "has no `model`, or a wrong one"),
     ],
 )
-def test_damaged_measures_are_named(content, fault, tmp_path, capsys):
+def test_damaged_metrics_are_named(content, fault, tmp_path, capsys):
     folder = write_run(tmp_path / "run")
     (folder / "metrics.json").write_text(content)
     with pytest.raises(SystemExit) as exit:

@@ -8,7 +8,7 @@ A command left alone gives the result to be reached and the list of what it does
 with files in its folder. Then, for each of these operations, the command is
 killed (SIGKILL) just before it, or just after a file was opened for writing and
 is empty, and given again. What it leaves in the end must be the same: the same
-files, the same bits of weights, tables, measures and pictures. Only times and
+files, the same bits of weights, tables, metrics and plots. Only times and
 dates may differ. The exit code is 1 if anything else does.
 
 TensorFlow's own file operations, by which TensorBoard's logs are written, are

@@ -160,10 +160,10 @@ def test_best_json_gives_the_final_run_of_the_chosen(searched):
     config = best_config(folder)
     assert config.epsilon == 0.01 and config.validation_split == 0
     data, network, _ = train(config)
-    measures = evaluation.evaluate(network, data.test, config.batch_size)
+    metrics = evaluation.evaluate(network, data.test, config.batch_size)
     row, *_ = read_csv(folder / "final.csv")
     assert (row["role"], row["seed"]) == ("chosen", "0")
-    assert float(row["test_loss"]) == pytest.approx(measures["loss"], rel=1e-4)
+    assert float(row["test_loss"]) == pytest.approx(metrics["loss"], rel=1e-4)
 
 
 def test_weights_are_left_of_the_final_networks_only(searched):
@@ -185,9 +185,9 @@ def test_final_network_is_the_one_that_was_measured(searched):
     for (role, seed), row in rows.items():
         path = folder / "final" / f"{role}-seed{seed}" / "model.keras"
         network = keras.models.load_model(path)
-        measures = evaluation.evaluate(network, data.test, 32)
+        metrics = evaluation.evaluate(network, data.test, 32)
         assert float(row["test_loss"]) == pytest.approx(
-            measures["loss"], rel=1e-4
+            metrics["loss"], rel=1e-4
         )
 
 

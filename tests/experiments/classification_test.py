@@ -15,9 +15,9 @@ def sampled(temperature, examples=2000, classes=4, seed=0):
     return labels, scipy.special.log_softmax(temperature * logits, axis=-1)
 
 
-def test_measures_are_those_of_scikit_learn():
+def test_metrics_are_those_of_scikit_learn():
     labels, predicted = sampled(1.5)
-    found = classification.measures(labels, predicted)
+    found = classification.compute_metrics(labels, predicted)
     probabilities = np.exp(predicted)
     assert found["accuracy"] == sklearn.metrics.accuracy_score(
         labels, predicted.argmax(-1)
@@ -41,7 +41,7 @@ def test_report_scales_by_the_temperature_of_validation_data():
     assert temperature == pytest.approx(2.0, rel=0.1)
     expected = scipy.special.log_softmax(predicted / temperature, axis=-1)
     for key, values in (("before", predicted), ("after", expected)):
-        wanted = classification.measures(labels, values)
+        wanted = classification.compute_metrics(labels, values)
         assert {m: found[key][m] for m in wanted} == pytest.approx(wanted)
         assert np.sum(found[key]["reliability"]["weights"]) == 2000
     assert found["after"]["ece"] < found["before"]["ece"] / 2

@@ -52,11 +52,11 @@ def networks(tmp_path_factory):
     ]
 
 
-def evaluate(networks, folder, stops=lambda: False, **options):
+def evaluate(networks, folder, should_stop=lambda: False, **options):
     directory = EvaluationDirectory(folder, {"dataset": "digits"})
     options = EvaluationOptions(**{**SMALL, **options})
     try:
-        return evaluate_networks(networks, options, directory, stops)
+        return evaluate_networks(networks, options, directory, should_stop)
     finally:
         directory.close()
 
@@ -96,9 +96,9 @@ def test_logits_and_probabilities_are_told_apart(evaluated):
     """The same weights: one network gives logits, one probabilities."""
     _, results = evaluated
     logits, probabilities = results["run"], results["softmax"]
-    for measure in ("accuracy", "nll", "brier", "ece"):
-        assert probabilities["predictions"]["before"][measure] == (
-            pytest.approx(logits["predictions"]["before"][measure], rel=1e-3)
+    for metric in ("accuracy", "nll", "brier", "ece"):
+        assert probabilities["predictions"]["before"][metric] == (
+            pytest.approx(logits["predictions"]["before"][metric], rel=1e-3)
         )
     assert "half" in probabilities["predictions"]["fitted_on"]
 
@@ -140,7 +140,7 @@ def test_folder_has_tables_and_pictures_of_all_of_it(evaluated):
     stored = json.loads((folder / "evaluation.json").read_text())
     assert stored["networks"] == results
     assert list(results["run"]) == STEPS
-    rows = read_csv(folder / "measures.csv")
+    rows = read_csv(folder / "metrics.csv")
     assert [(r["network"], r["scaled"]) for r in rows] == [
         ("run", "no"),
         ("run", "yes"),
@@ -181,7 +181,7 @@ def test_pictures_show_the_numbers(evaluated):
     np.testing.assert_allclose(relative, np.array([0.1, 0.5]) / norm)
 
 
-def test_infinite_losses_are_left_out_of_pictures(evaluated):
+def test_infinite_losses_are_left_out_of_plots(evaluated):
     _, results = evaluated
     results = json.loads(json.dumps(results))
     results["run"]["plane"]["data"][0][0] = None

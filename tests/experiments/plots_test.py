@@ -1,4 +1,4 @@
-"""What the pictures of a run show, read off the figures."""
+"""What the plots of a run show, read off the figures."""
 
 import numpy as np
 

@@ -145,7 +145,7 @@ def test_run_can_be_stopped_at_every_step(left_alone, tmp_path):
     stops = 0
     while True:
         try:
-            resumed = train(**keeping, stops=lambda: True)
+            resumed = train(**keeping, should_stop=lambda: True)
         except Interrupted:
             stops += 1
         else:

@@ -7,7 +7,7 @@ python tests/experiments/soak.py --kills=20 --dataset=cifar10 ...
 What follows `--kills` goes to `apps/train.py`. A run left alone gives the
 result to be reached. The other is killed (SIGKILL) so many times, each time
 after a random time, and started again with the same command, until it ends. The
-weights, the history and the measures of the two must be equal bit for bit. The
+weights, the history and the metrics of the two must be equal bit for bit. The
 exit code is 1 if they are not.
 """
 

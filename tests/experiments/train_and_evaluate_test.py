@@ -61,7 +61,7 @@ def test_run_from_python_leaves_its_folder(tmp_path, monkeypatch):
 def test_stopped_run_goes_on_to_the_weights_of_one_left_alone(tmp_path):
     config = small(epsilon=0.1)
     with pytest.raises(Interrupted):
-        train_and_evaluate(config, tmp_path / "run", stops=lambda: True)
+        train_and_evaluate(config, tmp_path / "run", should_stop=lambda: True)
     assert not (tmp_path / "run" / "metrics.json").exists()
     train_and_evaluate(config, tmp_path / "run")
     train_and_evaluate(config, tmp_path / "alone")

@@ -1,4 +1,4 @@
-"""Rows, tables, judgement and picture of trials made by hand."""
+"""Rows, tables, summary and plot of trials made by hand."""
 
 import types
 
@@ -11,11 +11,11 @@ from amp_keras.search import summary
 from amp_keras.search import trials
 
 
-def trial(number, values, status="COMPLETED", **measures):
+def trial(number, values, status="COMPLETED", **metrics):
     hp = keras_tuner.HyperParameters()
     hp.values = dict(values)
     made = Trial(hp, trial_id=f"{number:04d}", status=status)
-    for name, value in measures.items():
+    for name, value in metrics.items():
         made.metrics.update(name, value)
     return made
 
@@ -108,13 +108,13 @@ WORST = trial(3, {"epsilon": 0.05}, **measured(1.9, seeds=(1.9, 1.9)))
     ],
 )
 def test_best_is_judged_against_plain_training(made, sentence):
-    assert summary.judge(rows(*made), "val_loss") == sentence
+    assert summary.sentence_on_best(rows(*made), "val_loss") == sentence
 
 
 def test_one_seed_is_said_to_tell_little():
     one = trial(0, {"epsilon": 0.0}, **measured(0.5, seeds=(0.5,)))
     other = trial(1, {"epsilon": 0.1}, **measured(0.4, seeds=(0.4,)))
-    assert "one seed does not tell" in summary.judge(
+    assert "one seed does not tell" in summary.sentence_on_best(
         rows(one, other), "val_loss"
     )
 

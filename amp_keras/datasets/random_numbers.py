@@ -26,7 +26,7 @@ def part(values, shard, axis=0):
     return tf.gather(values, index * size + tf.range(size), axis=axis)
 
 
-class Draws:
+class RandomNumbers:
     """The random numbers of one step.
 
     They are drawn for all images of the batch, and those of a shard taken from
