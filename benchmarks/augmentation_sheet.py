@@ -21,7 +21,7 @@ from amp_keras.datasets import Augmentation
 _IMAGES = 10
 _DATASETS = (("cifar10", "CIFAR-10 (JPEG copy)", 16), ("gtsrb", "GTSRB", 16))
 
-flags.DEFINE_string("output", "augmentation.png", "The picture.")
+flags.DEFINE_string("output", "augmentation.png", "The PNG file.")
 flags.DEFINE_string("data_dir", None, "As in apps/train.py.")
 flags.DEFINE_string("manual_dir", None, "As in apps/train.py.")
 flags.DEFINE_string("gtsrb_data_dir", None, "Default: that of --data_dir.")
@@ -60,7 +60,7 @@ def _first_batch(data, padding, flip, augmentation):
 
 
 def draw(sheet, path):
-    """Writes a picture of a list of (caption, images)."""
+    """Plots a list of (caption, images)."""
     size = (_IMAGES + 3, len(sheet))
     figure = matplotlib.figure.Figure(figsize=size, layout="constrained")
     for axes, (caption, images) in zip(figure.subplots(len(sheet)), sheet):

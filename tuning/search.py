@@ -5,7 +5,7 @@ python tuning/search.py --dataset=cifar10 --model=resnet20
 python tuning/search.py --dataset=digits --model=resnet20 --max_trials=8
 ```
 
-Trials are judged on a validation split of the training data, and plain
+Trials are compared on a validation split of the training data, and plain
 training, epsilon=0, is the first of them. The test set is looked at once, at
 the end, by the chosen configuration and plain training. A search that was
 stopped goes on when the same command is run again.

@@ -48,7 +48,7 @@ command_line.define_name(
     "objective",
     "val_loss",
     OBJECTIVES,
-    "What trials are judged by: the validation set after the last epoch.",
+    "What trials are compared by: the validation set after the last epoch.",
 )
 flags.DEFINE_list(
     "search",
@@ -65,7 +65,7 @@ command_line.define_bool(
     "final",
     True,
     "At the end train the chosen configuration and the baseline on all "
-    "training data, and measure both on the test set.",
+    "training data, and evaluate both on the test set.",
 )
 flags.DEFINE_string(
     "output_dir",
@@ -140,7 +140,7 @@ def _check(values):
         )
     if values.validation_split == 0:
         raise SearchError(
-            "--validation_split must be greater than 0: trials are judged by "
+            "--validation_split must be greater than 0: trials are compared by "
             "it. Received: --validation_split=0"
         )
     if values.tuner == "hyperband" and values.max_trials is not None:

@@ -1,4 +1,4 @@
-"""Measures of a trained network; they know nothing of its training."""
+"""Metrics of a trained network; they know nothing of its training."""
 
 from amp_keras.evaluation.calibration import Reliability
 from amp_keras.evaluation.calibration import brier_score

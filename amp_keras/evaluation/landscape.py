@@ -67,7 +67,7 @@ def loss_against_radius(
     norm="global",
     inner_lr=None,
     inner_iters=5,
-    directions=5,
+    num_directions=5,
     seed=0,
 ):
     """Returns the loss at given distances from a model's weights.
@@ -88,7 +88,7 @@ def loss_against_radius(
         inner_lr: Float, the step size of AMP's ascent. Defaults to `None`: each
             step is as long as the radius, so that it reaches the sphere.
         inner_iters: Int, the number of steps of AMP's ascent. Defaults to `5`.
-        directions: Int, the number of random directions. Defaults to `5`.
+        num_directions: Int, how many random directions. Defaults to `5`.
         seed: Int, of the random directions. Defaults to `0`.
 
     Returns:
@@ -114,7 +114,7 @@ def loss_against_radius(
         find = [_straight_line(surface.gradient(), balls)]
     else:
         rng = np.random.default_rng(seed)
-        drawn = rng.standard_normal((directions, surface.weights.size))
+        drawn = rng.standard_normal((num_directions, surface.weights.size))
         find = [_straight_line(vector, balls) for vector in drawn]
     norms, losses = _losses_along(surface, find, absolute)
     return RadialLosses(

@@ -51,15 +51,15 @@ class CheckpointCallback(keras.callbacks.Callback):
         step = self._progress.step
         if step % self._steps_per_epoch == 0:
             return
-        stops = self._should_stop()
-        if stops or (self._every_steps and step % self._every_steps == 0):
+        stop = self._should_stop()
+        if stop or (self._every_steps and step % self._every_steps == 0):
             self._save()
-        if stops:
+        if stop:
             raise Interrupted
 
     def on_epoch_end(self, epoch, logs=None):
         self._save()
-        if self._stops():
+        if self._should_stop():
             raise Interrupted
 
     def _save(self):

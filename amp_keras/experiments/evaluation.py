@@ -1,4 +1,4 @@
-"""Measures of a trained network."""
+"""Metrics of a trained network."""
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ from amp_keras.experiments.finite_loss import DIVERGED_ADVICE
 
 
 def evaluate(network, split, batch_size):
-    """Measures a network on a split.
+    """Evaluates a network on a split.
 
     Returns:
         A dict: `accuracy`; `loss`, the mean negative log-likelihood; and

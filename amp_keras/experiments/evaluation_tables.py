@@ -104,7 +104,7 @@ def _of_direction(name, direction, losses):
             "direction": direction,
             "radius": radius,
             "relative_radius": losses["relative_radii"][number],
-            "directions": len(directions),
+            "num_directions": len(directions),
             "loss": mean(directions),
             "least_loss": least(directions),
             "largest_loss": largest(directions),

@@ -167,7 +167,7 @@ def _report(search, directory, title):
 
 
 def _finish(search, directory, options, devices, rows, final):
-    """Writes `best.json` and, unless told not to, measures on the test set."""
+    """Writes `best.json` and, unless told not to, evaluates on the test set."""
     chosen, baseline = trials.best(rows), trials.baseline(rows)
     config = search.config_of(chosen)
     best = dataclasses.asdict(config)

@@ -177,7 +177,7 @@ def test_weights_are_left_of_the_final_networks_only(searched):
     assert not [*folder.rglob("*.h5")]
 
 
-def test_final_network_is_the_one_that_was_measured(searched):
+def test_final_network_is_the_one_that_was_evaluated(searched):
     folder, *_ = searched
     rows = {(r["role"], r["seed"]): r for r in read_csv(folder / "final.csv")}
     assert len(rows) == 4
@@ -191,7 +191,7 @@ def test_final_network_is_the_one_that_was_measured(searched):
         )
 
 
-def test_picture_and_hparams_are_left(searched):
+def test_plot_and_hparams_are_left(searched):
     folder, *_ = searched
     assert (folder / "epsilon.png").read_bytes().startswith(b"\x89PNG")
     events = EventAccumulator(str(folder / "tensorboard" / "0001" / "seed1"))

@@ -125,30 +125,30 @@ def test_weight_of_two_is_the_example_twice():
     ) == pytest.approx(brier_score(labels[twice], probabilities[twice]))
 
 
-@pytest.mark.parametrize("measure", [expected_calibration_error, brier_score])
-def test_forms_of_labels_and_predictions_agree(measure):
+@pytest.mark.parametrize("metric", [expected_calibration_error, brier_score])
+def test_forms_of_labels_and_predictions_agree(metric):
     labels, probabilities, logits, _ = predictions()
-    expected = measure(labels, probabilities)
-    assert measure(np.eye(4)[labels], probabilities) == pytest.approx(expected)
-    assert measure(labels[:, None], probabilities) == pytest.approx(expected)
-    assert measure(labels, logits, from_logits=True) == pytest.approx(expected)
-    assert measure(
+    expected = metric(labels, probabilities)
+    assert metric(np.eye(4)[labels], probabilities) == pytest.approx(expected)
+    assert metric(labels[:, None], probabilities) == pytest.approx(expected)
+    assert metric(labels, logits, from_logits=True) == pytest.approx(expected)
+    assert metric(
         keras.ops.convert_to_tensor(labels),
         keras.ops.convert_to_tensor(probabilities, "float32"),
     ) == pytest.approx(expected, abs=1e-5)
     # One prediction for each of 5 pixels of 100 images.
-    assert measure(
+    assert metric(
         labels.reshape((100, 5)), probabilities.reshape((100, 5, 4))
     ) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("measure", [expected_calibration_error, brier_score])
-def test_a_single_column_is_class_one_of_two(measure):
+@pytest.mark.parametrize("metric", [expected_calibration_error, brier_score])
+def test_a_single_column_is_class_one_of_two(metric):
     labels, probabilities, logits, _ = predictions(classes=2)
-    expected = measure(labels, probabilities)
-    assert measure(labels, probabilities[:, 1:]) == pytest.approx(expected)
+    expected = metric(labels, probabilities)
+    assert metric(labels, probabilities[:, 1:]) == pytest.approx(expected)
     logit = logits[:, 1:] - logits[:, :1]
-    assert measure(labels, logit, from_logits=True) == pytest.approx(expected)
+    assert metric(labels, logit, from_logits=True) == pytest.approx(expected)
 
 
 def test_brier_score_is_that_of_scikit_learn():

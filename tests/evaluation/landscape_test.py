@@ -60,7 +60,12 @@ def test_gradient_direction_has_its_closed_form():
 
 def test_random_directions_come_from_numpy():
     found = loss_against_radius(
-        quadratic_surface(), [0.1, 0.2], "random", True, directions=4, seed=7
+        quadratic_surface(),
+        [0.1, 0.2],
+        "random",
+        relative=True,
+        num_directions=4,
+        seed=7,
     )
     radii = np.array([0.1, 0.2]) * np.linalg.norm(WEIGHTS)
     drawn = np.random.default_rng(7).standard_normal((4, 3))

@@ -131,7 +131,7 @@ def test_curvature_and_landscape_are_those_of_the_library(evaluated):
         )
 
 
-def test_folder_has_tables_and_pictures_of_all_of_it(evaluated):
+def test_folder_has_tables_and_plots_of_all_of_it(evaluated):
     folder, results = evaluated
     assert {path.name for path in folder.iterdir()} == {
         "config.json",
@@ -163,7 +163,7 @@ def test_folder_has_tables_and_pictures_of_all_of_it(evaluated):
     assert f"| {after['nll']:.4g} |" in page
 
 
-def test_pictures_show_the_numbers(evaluated):
+def test_plots_show_the_numbers(evaluated):
     _, results = evaluated
     figures = evaluation_plots.figures(results)
     above, _, below, _ = figures["reliability"].axes

@@ -107,7 +107,7 @@ WORST = trial(3, {"epsilon": 0.05}, **measured(1.9, seeds=(1.9, 1.9)))
         ),
     ],
 )
-def test_best_is_judged_against_plain_training(made, sentence):
+def test_best_is_compared_with_plain_training(made, sentence):
     assert summary.sentence_on_best(rows(*made), "val_loss") == sentence
 
 
@@ -119,7 +119,7 @@ def test_one_seed_is_said_to_tell_little():
     )
 
 
-def test_picture_has_baseline_means_and_seeds(tmp_path, monkeypatch):
+def test_plot_has_baseline_means_and_seeds(tmp_path, monkeypatch):
     figures = []
     monkeypatch.setattr(
         plots.matplotlib.figure.Figure,
