@@ -1,9 +1,5 @@
 """One step of `AMPModel` on every family of `keras.applications`.
 
-```
-python tests/applications.py    # prints the table of docs/models.md
-```
-
 The smallest member of each family, without its published weights, on the
 smallest input it takes, against brute force (`one_step.py`). It is computed
 in float64: in float32 the rounding errors of deep networks on tiny images grow
@@ -116,27 +112,10 @@ def differences_on(backend, *families):
     return dict(map(json.loads, rows))
 
 
-def main():
-    of_backends = {name: differences_on(name) for name in every_backend.NAMES}
-    print("| family | network, side |", " | ".join(of_backends), "|")
-    print("|---|---|" + "---|" * len(of_backends))
-    for family, (build, side) in FAMILIES.items():
-        cells = [_cell(rows.get(family)) for rows in of_backends.values()]
-        row = [family, f"{build.__name__}, {side}", *cells]
-        print(f"| {' | '.join(row)} |")
-
-
 def agree(difference, of_plain_step):
     """Whether a step is AMP's, and plain training's is not."""
     return difference < 1e-9 and of_plain_step > 0.1
 
 
-def _cell(differences):
-    if differences is None:
-        return "not in Keras"
-    verdict = "passes" if agree(*differences) else "differs"
-    return f"{verdict}, {differences[0]:.0e} ({differences[1]:.2f})"
-
-
 if __name__ == "__main__":
-    measure(sys.argv[2:]) if sys.argv[1:2] == ["measure"] else main()
+    measure(sys.argv[1:])

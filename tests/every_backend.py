@@ -8,9 +8,9 @@ NAMES = ("tensorflow", "jax", "torch")
 
 
 def lines(script, backend, *arguments, **environment):
-    """Returns the lines that `SCRIPT measure ...` prints on a backend."""
+    """Returns the lines that a script prints on a backend."""
     output = subprocess.run(
-        [sys.executable, script, "measure", *arguments],
+        [sys.executable, script, *arguments],
         env={**os.environ, **environment, "KERAS_BACKEND": backend},
         stdout=subprocess.PIPE,
         check=True,

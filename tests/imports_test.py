@@ -135,6 +135,20 @@ ALLOWED = {
         "matplotlib",
         "numpy",
     },
+    # Beside the networks, helpers in tests/.
+    "scripts": {
+        "amp_keras.models",
+        "applications",
+        "bad_inputs",
+        "crash_points",
+        "every_backend",
+        "keras",
+        "mutations",
+        "parity",
+        "processes",
+        "published_networks",
+        "soak",
+    },
 }
 
 
@@ -167,6 +181,13 @@ def test_part_imports_only_what_it_may(part):
     for path in files:
         for module in imported_modules(path):
             assert lies_in(module, allowed), f"{path} imports {module}"
+
+
+def test_tests_import_no_script():
+    scripts = {path.stem for path in python_files("scripts")}
+    for path in python_files("tests"):
+        for module in imported_modules(path):
+            assert not lies_in(module, scripts), f"{path} imports {module}"
 
 
 def test_every_module_of_the_package_belongs_to_a_part():

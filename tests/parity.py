@@ -1,18 +1,9 @@
 """The parity of the backends: `fit()` against AMP written in NumPy.
 
-```
-python tests/parity.py    # prints the table of docs/parity.md
-```
-
 All backends start from the same weights and see the same batches for two
-epochs; the table has the largest difference of weights, batch statistics and
-losses to `numpy_amp.py`. Each backend runs in a process of its own.
+epochs.
 """
 
-import json
-import sys
-
-import every_backend
 import keras
 import networks
 import numpy as np
@@ -104,28 +95,3 @@ def largest_difference(case, compile_arguments):
     actual.append(np.asarray(history["loss"]))
     pairs = zip(actual, expected, strict=True)
     return max(float(np.max(np.abs(a - e))) for a, e in pairs)
-
-
-def measure():
-    """Prints the differences on the active backend, as JSON."""
-    modes = MODES[keras.config.backend()]
-    rows = {
-        mode: [largest_difference(case, arguments) for case in CASES]
-        for mode, arguments in modes.items()
-    }
-    print(json.dumps(rows))
-
-
-def main():
-    titles = [f"{c['norm']}, N={c['inner_iters']}" for c in CASES]
-    print("| backend | mode |", " | ".join(titles), "|")
-    print("|---|---|" + "---|" * len(titles))
-    for backend in MODES:
-        (output,) = every_backend.lines(__file__, backend)
-        for mode, row in json.loads(output).items():
-            cells = " | ".join(f"{difference:.1e}" for difference in row)
-            print(f"| {backend} | {mode} | {cells} |", flush=True)
-
-
-if __name__ == "__main__":
-    measure() if sys.argv[1:] == ["measure"] else main()

@@ -1,11 +1,7 @@
 """Command lines of `apps/train.py` that cannot be carried out.
 
-```
-PYTHONPATH=tests python tests/cli/bad_inputs.py
-```
-
-prints the table of docs/failures.md. Each is to end with exit code 2 and one
-line on stderr, and to leave every file as it was.
+Each is to end with exit code 2 and one line on stderr, and to leave every file
+as it was.
 """
 
 import contextlib
@@ -14,10 +10,8 @@ import errno
 import io
 import json
 import os
-import pathlib
 import re
 import sys
-import tempfile
 from unittest import mock
 
 import filelock
@@ -540,20 +534,7 @@ def files(folder):
 
 
 def row(case, message):
-    """A line of the table."""
+    """A line of the table in docs/failures.md."""
     arguments = " ".join(a for a in case.arguments if a not in SMALL)
     cells = (f"`{arguments}`", case.title, f"`{message}`")
     return "| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |"
-
-
-def main():
-    print("| command line | and | what it prints |")
-    print("|---|---|---|")
-    for case in CASES:
-        with tempfile.TemporaryDirectory() as folder:
-            code, lines, _, _ = attempt(case, pathlib.Path(folder))
-            print(row(case, f"{' / '.join(lines)}"), "" if code == 2 else code)
-
-
-if __name__ == "__main__":
-    main()

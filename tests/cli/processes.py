@@ -1,11 +1,6 @@
-"""`apps/train.py` in one process and in several, and how far they differ.
+"""`apps/train.py` in one process and in two, and how far they differ.
 
-```
-python tests/cli/processes.py    # prints the table of docs/distribution.md
-```
-
-Trains ResNet-20 on digits with JAX: on one device, on two devices of one
-process, and in two processes that talk over the loopback interface.
+ResNet-20 on digits; the two talk over the loopback interface.
 """
 
 import contextlib
@@ -14,7 +9,6 @@ import pathlib
 import socket
 import subprocess
 import sys
-import tempfile
 
 import keras
 import numpy as np
@@ -105,27 +99,3 @@ def _free_port():
     with contextlib.closing(socket.socket()) as server:
         server.bind(("localhost", 0))
         return server.getsockname()[1]
-
-
-def main():
-    os.environ["KERAS_BACKEND"] = "jax"
-    with tempfile.TemporaryDirectory() as folder:
-        runs = pathlib.Path(folder)
-        finish(start(f"--output_dir={runs / 'one'}"))
-        finish(start(f"--output_dir={runs / 'still'}", "--learning_rate=0"))
-        finish(start(f"--output_dir={runs / 'devices'}", XLA_FLAGS=TWO_DEVICES))
-        run_two_processes(runs / "processes")
-        rows = {
-            "two devices": "devices",
-            "two processes": "processes",
-            "(no training at all)": "still",
-        }
-        print("| run | largest difference to one device |")
-        print("|---|---|")
-        for title, name in rows.items():
-            difference = largest_difference(runs / name, runs / "one")
-            print(f"| {title} | {difference:.1e} |")
-
-
-if __name__ == "__main__":
-    main()

@@ -229,7 +229,7 @@ def test_epsilon_and_its_schedule_go_on(tmp_path):
 
 @pytest.mark.skipif(
     keras.config.backend() != "tensorflow",
-    reason="takes minutes; on JAX run soak.py",
+    reason="takes minutes; on JAX run soak_table.py",
 )
 def test_run_killed_three_times_ends_bit_for_bit_as_one_left_alone(tmp_path):
     arguments = (

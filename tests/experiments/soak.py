@@ -1,17 +1,10 @@
 """Kills a run at random moments and compares it with one left alone.
 
-```
-python tests/experiments/soak.py --kills=20 --dataset=cifar10 ...
-```
-
-What follows `--kills` goes to `apps/train.py`. A run left alone gives the
-result to be reached. The other is killed (SIGKILL) so many times, each time
-after a random time, and started again with the same command, until it ends. The
-weights, the history and the metrics of the two must be equal bit for bit. The
-exit code is 1 if they are not.
+The one left alone gives the result to be reached. The other is killed (SIGKILL)
+so many times, each time after a random time, and started again with the same
+command, until it ends.
 """
 
-import argparse
 import contextlib
 import dataclasses
 import json
@@ -20,7 +13,6 @@ import pathlib
 import random
 import subprocess
 import sys
-import tempfile
 import time
 
 APP = pathlib.Path(__file__).parents[2] / "apps" / "train.py"
@@ -130,24 +122,3 @@ _READERS = {
     "history.csv": lambda run: (run / "history.csv").read_text(),
     "metrics.json": _metrics,
 }
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--kills", type=int, default=20)
-    kills, arguments = parser.parse_known_args()
-    with tempfile.TemporaryDirectory() as folder:
-        soak = Soak(pathlib.Path(folder), tuple(arguments), kills.kills)
-        first, second, end = soak.run_alone()
-        print(f"left alone: first checkpoint after {first:.0f} s, {end:.0f} s")
-        print("| kill | after, s | last checkpoint, step |")
-        print("|---|---|---|")
-        for number, kill in enumerate(soak.run_killed(first, second), start=1):
-            print(f"| {number} | {kill[0]:.1f} | {kill[1]} |", flush=True)
-        differences = soak.differences()
-        print("differ:", ", ".join(differences) or "none, bit for bit")
-        sys.exit(bool(differences))
-
-
-if __name__ == "__main__":
-    main()

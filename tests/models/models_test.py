@@ -2,10 +2,10 @@ import math
 import pathlib
 
 import keras
-import network_table
 import numpy as np
+import published_networks
 import pytest
-from network_table import parameters
+from published_networks import parameters
 
 import amp_keras
 from amp_keras import models
@@ -23,10 +23,10 @@ ELSEWHERE = {
     "preactresnet18": (11_171_146, -2 * 512),
     "preactresnet34": (21_279_306, -2 * 512),
     "preactresnet50": (23_509_066, -2 * 2048),
-    "vgg11": (9_231_114, sum(network_table.A)),
-    "vgg13": (9_416_010, sum(network_table.B)),
-    "vgg16": (14_728_266, sum(network_table.D)),
-    "vgg19": (20_040_522, sum(network_table.E)),
+    "vgg11": (9_231_114, sum(published_networks.A)),
+    "vgg13": (9_416_010, sum(published_networks.B)),
+    "vgg16": (14_728_266, sum(published_networks.D)),
+    "vgg19": (20_040_522, sum(published_networks.E)),
     "wrn28_2": (1_467_610, 0),
     # osmr/imgclsmob.
     "wrn28_10": (36_479_194, 0),
@@ -60,41 +60,42 @@ STEPPED = [
 @pytest.mark.parametrize("name", models.names())
 def test_parameter_count_is_that_of_the_papers_table(name):
     network = models.get(name)((32, 32, 3), 10)
-    assert parameters(network) == network_table.COUNTS[name]
+    assert parameters(network) == published_networks.COUNTS[name]
     assert network.output_shape == (None, 10)
     assert network.name == name
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, found in network_table.PUBLISHED.items() if found]
+    "name",
+    [name for name, found in published_networks.PUBLISHED.items() if found],
 )
 def test_parameter_count_is_near_the_published_one(name):
     """Those of PyramidNet were published a little too small.
 
     Those of pytorch-cifar count some parameters more or less: see `ELSEWHERE`.
     """
-    published, source = network_table.PUBLISHED[name]
+    published, source = published_networks.PUBLISHED[name]
     unit = 0.1 ** len(published.partition(".")[2])
-    tolerance = unit if source == network_table.FORK else 0.51 * unit
+    tolerance = unit if source == published_networks.FORK else 0.51 * unit
     if name.startswith("pyramidnet"):
         tolerance = 0.05 * float(published)
-    millions = network_table.COUNTS[name] / 1e6
+    millions = published_networks.COUNTS[name] / 1e6
     assert millions == pytest.approx(float(published), abs=tolerance)
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_parameter_count_is_that_of_another_implementation(name):
     count, more = ELSEWHERE[name]
-    assert network_table.COUNTS[name] + more == count
+    assert published_networks.COUNTS[name] + more == count
 
 
 def test_table_in_the_documentation_is_the_one_that_is_generated():
     path = pathlib.Path(__file__).parents[2] / "docs" / "networks.md"
     lines = path.read_text().splitlines()
     start = lines.index("| network | parameters | published | source |")
-    table = network_table.table(network_table.COUNTS)
+    table = published_networks.table(published_networks.COUNTS)
     assert lines[start : start + len(table)] == table
-    assert list(network_table.COUNTS) == list(models.names())
+    assert list(published_networks.COUNTS) == list(models.names())
 
 
 @pytest.mark.parametrize("name", STEPPED)

@@ -1,18 +1,10 @@
-"""Prints docs/networks.md's table: networks, parameters, published figures.
+"""The networks' parameters: the published figures and the papers' tables.
 
-```
-python tests/network_table.py
-```
-
-It builds every network for 32x32 RGB images and 10 classes and counts.
-`COUNTS` derives the same numbers from the papers' tables, without the package.
+`COUNTS` derives the numbers for 32x32 RGB images and 10 classes from the
+papers' tables, without the package.
 """
 
 import math
-
-import keras
-
-from amp_keras import models
 
 HE = "He et al., CVPR 2016, table 6"
 FORK = "a fork of kuangliu/pytorch-cifar"
@@ -152,15 +144,3 @@ def table(counts):
         published = published if source == "-" else f"{published}M"
         lines.append(f"| `{name}` | {count:,} | {published} | {source} |")
     return lines
-
-
-def main():
-    counts = {}
-    for name in models.names():
-        counts[name] = parameters(models.get(name)((32, 32, 3), CLASSES))
-        keras.utils.clear_session()
-    print("\n".join(table(counts)))
-
-
-if __name__ == "__main__":
-    main()
