@@ -40,6 +40,7 @@ ALLOWED = {
     "amp_keras/callbacks.py": {"keras"},
     "amp_keras/optimizers.py": {"keras"},
     "amp_keras/__init__.py": {"amp_keras"},
+    "amp_keras/errors.py": set(),
     "amp_keras/extras.py": set(),
     "amp_keras/backend/tensorflow": {
         "keras",
@@ -59,7 +60,7 @@ ALLOWED = {
         "amp_keras.pass_scope",
         "amp_keras.trainer",
     },
-    "amp_keras/models": {"keras"},
+    "amp_keras/models": {"keras", "amp_keras.errors"},
     "amp_keras/evaluation": {
         "keras",
         "numpy",
@@ -75,6 +76,7 @@ ALLOWED = {
     "amp_keras/datasets": {
         "PIL",
         "absl",
+        "amp_keras.errors",
         "amp_keras.extras",
         "keras",
         "numpy",
@@ -89,6 +91,7 @@ ALLOWED = {
         "amp_keras.backend.jax.distribution",
         "amp_keras.backend.tensorflow.distribution",
         "amp_keras.datasets",
+        "amp_keras.errors",
         "amp_keras.evaluation",
         "amp_keras.models",
         "amp_keras.optimizers",
@@ -99,6 +102,7 @@ ALLOWED = {
         "sklearn",
     },
     "amp_keras/search": {
+        "amp_keras.errors",
         "amp_keras.experiments",
         "amp_keras.perturbation",
         "amp_keras.tuner",
@@ -109,6 +113,7 @@ ALLOWED = {
         "tensorboard",
     },
     "amp_keras/comparison": {
+        "amp_keras.errors",
         "amp_keras.experiments",
         "keras",
         "matplotlib",
@@ -119,6 +124,7 @@ ALLOWED = {
         "absl",
         "amp_keras.comparison",
         "amp_keras.datasets",
+        "amp_keras.errors",
         "amp_keras.experiments",
         "amp_keras.models",
         "amp_keras.perturbation",

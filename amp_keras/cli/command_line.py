@@ -12,10 +12,11 @@ from absl import flags
 from absl import logging
 
 from amp_keras.cli import help_text
+from amp_keras.errors import AMPKerasError
 
 # What shells and argparse use for a command line that cannot be carried out.
 EXIT_CODE = 2
-_FLAGS_ONLY = "[--FLAG=VALUE ...]"
+_FLAGS = "[--FLAG=VALUE ...]"
 
 
 class _Name(flags.ArgumentParser):
@@ -104,30 +105,29 @@ def define_float(name, default, help, lower_bound=None, upper_bound=None):
     flags.DEFINE(_Float(lower_bound, upper_bound), name, default, help)
 
 
-def run(main, errors, argv=None, takes=None):
+def run(main, argv=None, takes=None):
     """Parses the flags, calls `main()` and exits.
 
     Args:
-        main: A function without arguments, or with one: the list of what is
-            no flag.
-        errors: Tuple of exception classes. One of them, like a bad flag, ends
-            the command with one line on stderr and exit code 2.
+        main: A function of what the command line has beside flags. An
+            `AMPKerasError`, like a bad flag, ends the command with one line
+            on stderr and exit code 2.
         argv: List of strings, the command line. Defaults to `None`:
             `sys.argv`.
-        takes: String, what the command takes, as a person reads it. Defaults
-            to `None`: flags only.
+        takes: String, what the command takes instead of flags, as a person
+            reads it. Defaults to `None`: it takes flags only.
     """
 
     def guarded(argv):
-        if argv[1:] and takes is None:
+        if argv[1:] and not takes:
             fail(f"takes flags only. Received: {' '.join(argv[1:])}")
         logging.set_verbosity(logging.ERROR)
         try:
-            main(argv[1:]) if takes else main()
-        except errors as error:
+            main(*argv[1:])
+        except AMPKerasError as error:
             fail(error)
 
-    parser = functools.partial(parse, main, takes=takes or _FLAGS_ONLY)
+    parser = functools.partial(parse, main, takes=takes or _FLAGS)
     app.run(guarded, argv, flags_parser=parser)
 
 
@@ -138,7 +138,7 @@ def fail(message):
     sys.exit(EXIT_CODE)
 
 
-def parse(main, argv, takes=_FLAGS_ONLY):
+def parse(main, argv, takes=_FLAGS):
     """Parses the flags, or answers `--help`.
 
     Args:

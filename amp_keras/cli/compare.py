@@ -12,28 +12,23 @@ from absl import flags
 from amp_keras import datasets
 from amp_keras.cli import command_line
 from amp_keras.cli import comparison_flags
-from amp_keras.cli.config_file import ConfigError
 from amp_keras.cli.interruption import Interruption
 from amp_keras.comparison import comparison
 from amp_keras.comparison import run_table
 from amp_keras.comparison import runs as comparison_runs
 from amp_keras.comparison.directory import ComparisonDirectory
-from amp_keras.comparison.error import ComparisonError
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import command
 from amp_keras.experiments import distribution
-from amp_keras.experiments import train_and_evaluate as experiment
 from amp_keras.experiments.checkpoint_callback import Interrupted
-from amp_keras.experiments.json_file import DamagedFileError
-
-ERRORS = (ComparisonError, ConfigError, DamagedFileError, *experiment.ERRORS)
 
 # Some of the runs could not be trained.
 _INCOMPLETE = 1
 
 
-def main(folders):
+def main(*folders):
     if bool(folders) == (flags.FLAGS.methods is not None):
-        raise ComparisonError(
+        raise AMPKerasError(
             "give either methods to train and compare, as --methods=erm,amp, "
             "or the folders of finished runs, as runs/*"
         )
@@ -106,4 +101,4 @@ def _compare(directory, runs, devices):
 
 def run():
     """The command, from `sys.argv` to its exit code."""
-    command_line.run(main, ERRORS, takes="[FOLDER ...] [--FLAG=VALUE ...]")
+    command_line.run(main, takes="[FOLDER ...] [--FLAG=VALUE ...]")

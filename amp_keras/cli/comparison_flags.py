@@ -9,7 +9,7 @@ from amp_keras.cli import help_text
 from amp_keras.cli import output_flags  # noqa: F401
 from amp_keras.cli import training_flags
 from amp_keras.comparison import method as methods
-from amp_keras.comparison.error import ComparisonError
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments.config import TrainingConfig
 
 flags.DEFINE_list(
@@ -44,12 +44,12 @@ def methods_from_flags():
     """Returns the list of `Method`s that the command line names.
 
     Raises:
-        ComparisonError: If there is no such method, or it has no such flag.
+        AMPKerasError: If there is no such method, or it has no such flag.
     """
     chosen = [_method(text) for text in flags.FLAGS.methods]
     names = [method.name for method in chosen]
     if not names or len(set(names)) < len(names):
-        raise ComparisonError(
+        raise AMPKerasError(
             "--methods must be names with commas between them, each once. "
             f"Received: --methods={','.join(flags.FLAGS.methods)}"
         )
@@ -86,7 +86,7 @@ def _method(text):
     try:
         method = methods.read(name)
     except (OSError, ValueError, RecursionError) as error:
-        raise ComparisonError(
+        raise AMPKerasError(
             f"--methods must be of {', '.join(methods.NAMES)}, or JSON files "
             f"like theirs. Received: {name!r} ({error})"
         ) from error
@@ -99,14 +99,14 @@ def _method(text):
 
 def _value(flag, value, method):
     if flag not in _FIELDS - {"seed"}:
-        raise ComparisonError(
+        raise AMPKerasError(
             "what a method sets must be flags of training other than --seed. "
             f"Received: {flag} in the method {method!r}"
         )
     try:
         return flags.FLAGS[flag].parser.parse(value)
     except (TypeError, ValueError) as error:
-        raise ComparisonError(
+        raise AMPKerasError(
             f"--{flag} of the method {method!r}: {error}. Received: {value!r}"
         ) from error
 

@@ -6,6 +6,8 @@ import pathlib
 
 from absl import flags
 
+from amp_keras.errors import AMPKerasError
+
 _FOLDER = pathlib.Path(__file__).parent / "recipes"
 RECIPES = tuple(sorted(file.stem for file in _FOLDER.glob("*.json")))
 
@@ -15,10 +17,6 @@ _KINDS = {
     "bool": (bool, "true or false"),
     "string": (str, "a string"),
 }
-
-
-class ConfigError(Exception):
-    """The file of --config cannot be used; the message says why."""
 
 
 def set_defaults(recipe, path, names):
@@ -33,7 +31,7 @@ def set_defaults(recipe, path, names):
         names: The names of the flags that the file may have.
 
     Raises:
-        ConfigError: If it cannot be read, or has an unknown key or a value
+        AMPKerasError: If it cannot be read, or has an unknown key or a value
             that the flag does not take.
     """
     values = {} if path is None else _read(path)
@@ -60,7 +58,7 @@ def _check_names(path, values, names):
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
             advice = f"did you mean {near[0]}?" if near else ", ".join(names)
-            raise ConfigError(
+            raise AMPKerasError(
                 f"--config={path}: keys must be names of the flags of training"
                 f"; {advice} Received: {name}"
             )
@@ -70,11 +68,11 @@ def _read(path):
     try:
         content = json.loads(pathlib.Path(path).read_text())
     except (OSError, RecursionError, ValueError) as error:
-        raise ConfigError(
+        raise AMPKerasError(
             f"--config must be a JSON file. Received: --config={path} ({error})"
         ) from error
     if not isinstance(content, dict):
-        raise ConfigError(
+        raise AMPKerasError(
             "--config must be a JSON file that holds an object. "
             f"Received: --config={path}"
         )
@@ -88,11 +86,11 @@ def _set_default(origin, name, value):
     if value is None and flag.default is None:
         return
     if not isinstance(value, types) or is_bool != (types is bool):
-        raise ConfigError(
+        raise AMPKerasError(
             f"{origin}: {name} must be {accepted}. "
             f"Received: {json.dumps(value)}"
         )
     try:
         flags.FLAGS.set_default(name, value)
     except flags.Error as error:
-        raise ConfigError(f"{origin}: {error}") from error
+        raise AMPKerasError(f"{origin}: {error}") from error

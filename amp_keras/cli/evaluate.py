@@ -10,17 +10,13 @@ from amp_keras import datasets
 from amp_keras.cli import command_line
 from amp_keras.cli.evaluation_flags import networks_from_flags
 from amp_keras.cli.interruption import Interruption
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import command
 from amp_keras.experiments import evaluation_tables
 from amp_keras.experiments.checkpoint_callback import Interrupted
-from amp_keras.experiments.config import TrainingError
 from amp_keras.experiments.evaluate_networks import EvaluationOptions
 from amp_keras.experiments.evaluate_networks import evaluate_networks
-from amp_keras.experiments.evaluated_network import EvaluationError
 from amp_keras.experiments.evaluation_directory import EvaluationDirectory
-from amp_keras.experiments.output_directory import OutputError
-
-ERRORS = (EvaluationError, OutputError, TrainingError)
 
 _DEFAULT = EvaluationOptions()
 
@@ -136,7 +132,7 @@ def _evaluate_until_interrupted(networks, options, directory):
                 file=sys.stderr,
             )
             sys.exit(128 + interruption.signal)
-        except ERRORS:
+        except AMPKerasError:
             if not directory.results:
                 directory.discard()
             raise
@@ -156,4 +152,4 @@ def _default_name(networks):
 
 def run():
     """The command, from `sys.argv` to its exit code."""
-    command_line.run(main, ERRORS)
+    command_line.run(main)

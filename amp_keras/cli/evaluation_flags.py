@@ -4,8 +4,8 @@ from absl import flags
 
 from amp_keras import datasets
 from amp_keras.cli import command_line
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import evaluated_network
-from amp_keras.experiments.evaluated_network import EvaluationError
 
 flags.DEFINE_multi_string(
     "run",
@@ -53,7 +53,7 @@ def networks_from_flags():
     """Returns the networks that the command line names.
 
     Raises:
-        EvaluationError: If there is none, or they have different datasets.
+        AMPKerasError: If there is none, or they have different datasets.
     """
     values = flags.FLAGS
     where = values.data_dir, values.manual_dir
@@ -68,14 +68,14 @@ def networks_from_flags():
         for path in _separated(values.model_file)
     ]
     if not networks:
-        raise EvaluationError(
+        raise AMPKerasError(
             "--run or --model_file must name a network. Received: neither"
         )
     names = {network.config.dataset for network in networks}
     if values.dataset:
         names.add(values.dataset)
     if len(names) > 1:
-        raise EvaluationError(
+        raise AMPKerasError(
             "the networks must have the same dataset. "
             f"Received: {', '.join(sorted(names))}"
         )

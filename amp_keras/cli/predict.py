@@ -7,11 +7,8 @@ from absl import flags
 from amp_keras import datasets
 from amp_keras.cli import command_line
 from amp_keras.cli.evaluation_flags import networks_from_flags
-from amp_keras.experiments.config import TrainingError
-from amp_keras.experiments.evaluated_network import EvaluationError
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments.prediction import predict
-
-ERRORS = (EvaluationError, TrainingError)
 
 flags.DEFINE_multi_string(
     "images",
@@ -37,7 +34,7 @@ def main():
     network = _network_from_flags()
     images = [p for value in values.images for p in value.split(",") if p]
     if not images:
-        raise EvaluationError(
+        raise AMPKerasError(
             "--images must name a folder or a file. Received: none"
         )
     count, temperature, fitted_on = predict(
@@ -54,7 +51,7 @@ def main():
 def _network_from_flags():
     networks = networks_from_flags()
     if len(networks) > 1:
-        raise EvaluationError(
+        raise AMPKerasError(
             "--run or --model_file must name one network. "
             f"Received: {', '.join(network.name for network in networks)}"
         )
@@ -63,4 +60,4 @@ def _network_from_flags():
 
 def run():
     """The command, from `sys.argv` to its exit code."""
-    command_line.run(main, ERRORS)
+    command_line.run(main)

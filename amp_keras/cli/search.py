@@ -8,24 +8,11 @@ from absl import flags
 from amp_keras import datasets
 from amp_keras.cli import command_line
 from amp_keras.cli import search_flags
-from amp_keras.cli.config_file import ConfigError
 from amp_keras.experiments import distribution
-from amp_keras.experiments.config import TrainingError
-from amp_keras.experiments.distribution import DistributionError
-from amp_keras.experiments.output_directory import OutputError
 from amp_keras.search import chief_and_workers
 from amp_keras.search import search
 from amp_keras.search import trials
 from amp_keras.search.directory import SearchDirectory
-from amp_keras.search.error import SearchError
-
-ERRORS = (
-    ConfigError,
-    DistributionError,
-    OutputError,
-    SearchError,
-    TrainingError,
-)
 
 # The search ran, and no trial of it succeeded.
 _NOTHING_SUCCEEDED = 1
@@ -73,4 +60,4 @@ def _print_results(rows, path):
 
 def run():
     """The command, from `sys.argv` to its exit code."""
-    command_line.run(main, ERRORS)
+    command_line.run(main)

@@ -8,8 +8,8 @@ from absl import flags
 from amp_keras.cli import command_line
 from amp_keras.cli import help_text
 from amp_keras.cli import training_flags
+from amp_keras.errors import AMPKerasError
 from amp_keras.search import space
-from amp_keras.search.error import SearchError
 from amp_keras.search.options import SearchOptions
 
 TUNERS = ("random", "bayesian", "hyperband", "grid")
@@ -112,7 +112,7 @@ def options_from_flags():
         A tuple: `SearchOptions` and the `TrainingConfig` of the baseline.
 
     Raises:
-        SearchError: If flags contradict each other.
+        AMPKerasError: If flags contradict each other.
     """
     values = flags.FLAGS
     config, _ = training_flags.config_from_flags()
@@ -134,17 +134,17 @@ def options_from_flags():
 
 def _check(values):
     if values["epsilon"].present:
-        raise SearchError(
+        raise AMPKerasError(
             "--epsilon is what the search chooses; --epsilons=VALUE,VALUE,... "
             f"says among which. Received: --epsilon={values.epsilon}"
         )
     if values.validation_split == 0:
-        raise SearchError(
+        raise AMPKerasError(
             "--validation_split must be greater than 0: trials are compared by "
             "it. Received: --validation_split=0"
         )
     if values.tuner == "hyperband" and values.max_trials is not None:
-        raise SearchError(
+        raise AMPKerasError(
             "--max_trials must not be given with --tuner=hyperband, where the "
             f"number of trials follows from --epochs. "
             f"Received: --max_trials={values.max_trials}"
@@ -157,7 +157,7 @@ def _searched(names):
         if name not in accepted:
             near = difflib.get_close_matches(name, accepted, n=1)
             advice = f"; did you mean {near[0]}?" if near else ""
-            raise SearchError(
+            raise AMPKerasError(
                 f"--search must be of {', '.join(accepted)}{advice} "
                 f"Received: --search={','.join(names)}"
             )
@@ -172,7 +172,7 @@ def _epsilons(texts):
     except ValueError:
         values = [math.nan]
     if not all(map(math.isfinite, values)) or len(values) < 2 or values[0] < 0:
-        raise SearchError(
+        raise AMPKerasError(
             "--epsilons must be numbers >= 0 with commas between them, one of "
             f"them positive. Received: --epsilons={','.join(texts)}"
         )

@@ -10,7 +10,6 @@ from amp_keras import datasets
 from amp_keras.cli import command_line
 from amp_keras.cli import help_text
 from amp_keras.cli import output_flags  # noqa: F401
-from amp_keras.cli.config_file import ConfigError
 from amp_keras.cli.interruption import Interruption
 from amp_keras.cli.training_flags import config_from_flags
 from amp_keras.experiments import command
@@ -19,8 +18,6 @@ from amp_keras.experiments import run_name
 from amp_keras.experiments import train_and_evaluate as experiment
 from amp_keras.experiments.checkpoint_callback import Interrupted
 from amp_keras.experiments.run_directory import RunDirectory
-
-ERRORS = (ConfigError, *experiment.ERRORS)
 
 command_line.define_bool(
     "require_gpu", False, "Fail at once if there is no GPU."
@@ -147,4 +144,4 @@ def _print_devices(devices):
 
 def run():
     """The command, from `sys.argv` to its exit code."""
-    command_line.run(main, ERRORS)
+    command_line.run(main)

@@ -358,7 +358,7 @@ def config_from_flags(default_epsilon=True):
         A tuple: a `TrainingConfig`, and where epsilon comes from, a string.
 
     Raises:
-        ConfigError: If the file of `--config` cannot be used.
+        AMPKerasError: If the file of `--config` cannot be used.
     """
     names = [field.name for field in dataclasses.fields(TrainingConfig)]
     config_file.set_defaults(flags.FLAGS.recipe, flags.FLAGS.config, names)

@@ -31,8 +31,8 @@ def compare(directory, runs, devices, should_stop=lambda: False):
 
     Raises:
         Interrupted: If `should_stop` said so; what was done is saved.
-        OutputError: If a folder is of another configuration or cannot be
-            written.
+        AMPKerasError: If the data cannot be loaded, or a folder is of another
+            configuration or cannot be written.
     """
     missing = {}
     printer = _Printer(runs)

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from amp_keras.comparison.error import ComparisonError
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import json_file
 
 _COLUMNS = (
@@ -33,13 +33,13 @@ def table(folders):
         String.
 
     Raises:
-        DamagedFileError: If a `metrics.json` is not that of a run.
-        ComparisonError: If no run has finished.
+        AMPKerasError: If a `metrics.json` is not that of a run, or no run has
+            finished.
     """
     runs = [_metrics(pathlib.Path(folder)) for folder in folders]
     runs = [run for run in runs if run is not None]
     if not runs:
-        raise ComparisonError(
+        raise AMPKerasError(
             f"no finished run among the folders. Received: {list(folders)}"
         )
     columns = _COLUMNS
@@ -54,8 +54,8 @@ def _metrics(folder):
     kinds = dict.fromkeys(_COLUMNS, (int, float, str))
     try:
         return json_file.read_object(folder / "metrics.json", kinds)
-    except json_file.DamagedFileError as error:
-        raise json_file.DamagedFileError(
+    except AMPKerasError as error:
+        raise AMPKerasError(
             f"{error}: put back the file that was there, or leave {folder} out"
         ) from error
 

@@ -6,10 +6,10 @@ import dataclasses
 import keras
 
 from amp_keras.comparison.method import Method
+from amp_keras.errors import DivergedError
 from amp_keras.experiments import run_directory
 from amp_keras.experiments import train_and_evaluate as experiment
 from amp_keras.experiments.config import TrainingConfig
-from amp_keras.experiments.config import TrainingError
 from amp_keras.experiments.output_directory import FolderInUseError
 from amp_keras.experiments.run_directory import RunDirectory
 
@@ -33,7 +33,7 @@ class Run:
 
         Raises:
             FolderInUseError: If another process trains it.
-            OutputError: If the folder is of another configuration.
+            AMPKerasError: If the folder is of another configuration.
         """
         return RunDirectory(self.path, experiment.settings(self.config))
 
@@ -73,7 +73,7 @@ def finished(runs):
     """Returns the metrics of the runs that have finished, by `Run`.
 
     Raises:
-        OutputError: If the folder of a run is of another configuration.
+        AMPKerasError: If the folder of a run is of another configuration.
     """
     found = {run: _metrics(run) for run in runs if run.path.exists()}
     return {run: metrics for run, metrics in found.items() if metrics}
@@ -93,7 +93,7 @@ def train_missing(runs, devices, callbacks, on_run, should_stop):
 
     Raises:
         Interrupted: If `should_stop` said so; what was done is saved.
-        OutputError: If the folder of a run is of another configuration.
+        AMPKerasError: If the folder of a run is of another configuration.
     """
     for run in runs:
         metrics, reason = None, None
@@ -109,7 +109,7 @@ def train_missing(runs, devices, callbacks, on_run, should_stop):
                 )
         except FolderInUseError:
             reason = "another process trains it"
-        except TrainingError as error:
+        except DivergedError as error:
             reason = str(error)
         on_run(run, metrics, reason)
 

@@ -21,7 +21,6 @@ with extras.named("amp_keras.datasets", "apps"):
     from amp_keras.datasets.batches import evaluation_batches
     from amp_keras.datasets.batches import training_batches
     from amp_keras.datasets.hold_out import hold_out
-    from amp_keras.datasets.image_data import DatasetError
     from amp_keras.datasets.image_data import ImageData
     from amp_keras.datasets.image_data import Split
     from amp_keras.datasets.label_noise import NOISE_KINDS
@@ -33,7 +32,6 @@ __all__ = [
     "NOISE_KINDS",
     "PREFIXES",
     "Augmentation",
-    "DatasetError",
     "ImageData",
     "Split",
     "add_label_noise",
@@ -148,7 +146,7 @@ def load(
 
     Raises:
         ValueError: If there is no such dataset, or an argument is not for it.
-        DatasetError: If it can be neither found nor downloaded, or read.
+        AMPKerasError: If it can be neither found nor downloaded, or read.
     """
     data = _load(name, data_dir, manual_dir, image_size, labels)
     changes = {"padding": padding, "flip": flip}

@@ -6,9 +6,9 @@ import tensorflow_datasets as tfds
 
 from amp_keras.datasets import tfds_reader
 from amp_keras.datasets.hold_out import hold_out_test
-from amp_keras.datasets.image_data import DatasetError
 from amp_keras.datasets.image_data import ImageData
 from amp_keras.datasets.image_data import Split
+from amp_keras.errors import AMPKerasError
 
 PREFIX = "tfds:"
 
@@ -36,7 +36,7 @@ def load(name, data_dir=None, manual_dir=None, image_size=None):
         An `ImageData`.
 
     Raises:
-        DatasetError: If there is no such dataset, it is neither in `data_dir`
+        AMPKerasError: If there is no such dataset, it is neither in `data_dir`
             nor downloadable, or is of another kind; or if its images differ in
             size and there is no `image_size`.
     """
@@ -55,7 +55,7 @@ def _builder(name, data_dir):
     try:
         return tfds.builder(name, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError as error:
-        raise DatasetError(
+        raise AMPKerasError(
             f"TensorFlow Datasets has no dataset {name}; "
             "https://www.tensorflow.org/datasets/catalog lists them"
         ) from error
@@ -70,11 +70,11 @@ def _check_features(features, image_size):
         or not isinstance(label, tfds.features.ClassLabel)
         or image.np_dtype != np.uint8
     ):
-        raise DatasetError(
+        raise AMPKerasError(
             "its examples must have an `image` of 8 bits and a class as `label`"
         )
     if None in image.shape and image_size is None:
-        raise DatasetError(
+        raise AMPKerasError(
             "its images differ in size: `image_size` is required. "
             "Received: image_size=None"
         )
@@ -90,7 +90,7 @@ def _train_and_test(builder, image_size, num_classes):
         return {"image": image, "label": example["label"]}
 
     if "train" not in builder.info.splits:
-        raise DatasetError(
+        raise AMPKerasError(
             "it must have a split `train`. "
             f"Received: {', '.join(builder.info.splits)}"
         )

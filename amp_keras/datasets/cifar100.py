@@ -19,7 +19,7 @@ def load(data_dir=None, manual_dir=None):
         An `ImageData`.
 
     Raises:
-        DatasetError: If the data is neither in `data_dir` nor downloadable, or
+        AMPKerasError: If the data is neither in `data_dir` nor downloadable, or
             is not that of CIFAR-100.
 
     Reference:

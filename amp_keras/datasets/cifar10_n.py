@@ -40,7 +40,7 @@ def load(data_dir=None, manual_dir=None, labels=LABELS[0]):
 
     Raises:
         ValueError: If there are no such `labels`.
-        DatasetError: If the data is neither in `data_dir` nor can be prepared.
+        AMPKerasError: If the data is neither in `data_dir` nor can be prepared.
 
     Reference:
         Wei et al., "Learning with Noisy Labels Revisited: A Study Using

@@ -7,9 +7,9 @@ from PIL import Image
 from PIL import ImageOps
 
 from amp_keras.datasets.hold_out import hold_out_test
-from amp_keras.datasets.image_data import DatasetError
 from amp_keras.datasets.image_data import ImageData
 from amp_keras.datasets.image_data import Split
+from amp_keras.errors import AMPKerasError
 
 PREFIX = "folder:"
 
@@ -41,7 +41,7 @@ def load(name, data_dir=None, manual_dir=None, image_size=None):
         An `ImageData`.
 
     Raises:
-        DatasetError: If there is no such folder, it is not laid out like this,
+        AMPKerasError: If there is no such folder, it is not laid out like this,
             or holds files that are broken; or if the images differ in size and
             there is no `image_size`.
     """
@@ -49,11 +49,11 @@ def load(name, data_dir=None, manual_dir=None, image_size=None):
     try:
         train, test, class_names = _load(path, image_size)
     except OSError as error:
-        raise DatasetError(
+        raise AMPKerasError(
             f"{name} could not be loaded: {error.filename}: {error.strerror}"
         ) from error
-    except DatasetError as error:
-        raise DatasetError(f"{name} could not be loaded: {error}") from error
+    except AMPKerasError as error:
+        raise AMPKerasError(f"{name} could not be loaded: {error}") from error
     return ImageData(name, class_names, train, test, padding=0, flip=False)
 
 
@@ -61,7 +61,7 @@ def _load(path, image_size):
     has_train, has_test = ((path / n).is_dir() for n in ("train", "test"))
     if has_train != has_test:
         missing = "test" if has_train else "train"
-        raise DatasetError(
+        raise AMPKerasError(
             f"it has one of the subfolders train and test, but no {missing}; "
             "of a folder that has one for each class itself, a part is held "
             "out for testing"
@@ -88,13 +88,13 @@ def _load(path, image_size):
 def _class_names(path):
     names = _folders(path)
     if len(names) < 2:
-        raise DatasetError(
+        raise AMPKerasError(
             f"{path} must have a subfolder for each of at least two classes. "
             f"Received: {len(names)} subfolders"
         )
     for name in names:
         if not name.isprintable():
-            raise DatasetError(
+            raise AMPKerasError(
                 "the name of a class must be printable text. "
                 f"Received: {name!r}"
             )
@@ -108,7 +108,7 @@ def _folders(path):
 def _check_known(path, class_names):
     for name in _folders(path):
         if name not in class_names:
-            raise DatasetError(
+            raise AMPKerasError(
                 f"{path} has a class that the training data has not. "
                 f"Received: {name}"
             )
@@ -117,7 +117,7 @@ def _check_known(path, class_names):
 def _files(path, class_names):
     """Returns the image files of all classes, and the label of each."""
     if not _folders(path):
-        raise DatasetError(f"{path} has no subfolder for a class")
+        raise AMPKerasError(f"{path} has no subfolder for a class")
     files, labels = [], []
     for label, name in enumerate(class_names):
         own = _image_files(path / name) if (path / name).is_dir() else []
@@ -130,14 +130,14 @@ def _image_files(path):
     files = []
     for file in sorted(_visible(path)):
         if file.is_dir():
-            raise DatasetError(
+            raise AMPKerasError(
                 "the folder of a class must hold image files only. "
                 f"Received: the folder {file}"
             )
         if file.suffix.lower() not in _OTHER_FILES:
             files.append(file)
     if not files:
-        raise DatasetError(
+        raise AMPKerasError(
             f"{path} holds no image; {', '.join(_FORMATS)} are read"
         )
     return files
@@ -158,7 +158,7 @@ def _read(files, image_size):
             broken.append(f"{file} ({' '.join(str(error).split())})")
     if broken:
         more = len(broken) - _NAMED_FILES
-        raise DatasetError(
+        raise AMPKerasError(
             f"files must be images ({', '.join(_FORMATS)}) that are whole. "
             f"Received: {', '.join(broken[:_NAMED_FILES])}"
             f"{f' and {more} more' if more > 0 else ''}"
@@ -190,7 +190,7 @@ def _check_sizes(files, arrays):
                 f"{name} is {a.shape[1]}x{a.shape[0]}"
                 for name, a in ((files[0], arrays[0]), (file, array))
             ]
-            raise DatasetError(
+            raise AMPKerasError(
                 "its images differ in size: `image_size` is required. "
                 f"Received: image_size=None, {', '.join(sizes)}"
             )

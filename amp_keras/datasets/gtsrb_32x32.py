@@ -8,9 +8,9 @@ from amp_keras.datasets import tfds_reader
 from amp_keras.datasets.gtsrb.gtsrb_dataset_builder import ARCHIVES
 from amp_keras.datasets.gtsrb.gtsrb_dataset_builder import BASE_URL
 from amp_keras.datasets.gtsrb.gtsrb_dataset_builder import Builder
-from amp_keras.datasets.image_data import DatasetError
 from amp_keras.datasets.image_data import ImageData
 from amp_keras.datasets.image_data import Split
+from amp_keras.errors import AMPKerasError
 
 _SIZE = 32
 # A track number is unique within its class only.
@@ -36,7 +36,7 @@ def load(data_dir=None, manual_dir=None):
         An `ImageData`.
 
     Raises:
-        DatasetError: If the data is neither in `data_dir` nor in `manual_dir`
+        AMPKerasError: If the data is neither in `data_dir` nor in `manual_dir`
             nor downloadable.
 
     Reference:
@@ -73,7 +73,7 @@ def _prepare(builder, data_dir, manual_dir):
         os.path.exists(os.path.join(folder, name)) for name in ARCHIVES.values()
     )
     if manual_dir and not holds_archives and not builder.is_prepared():
-        raise DatasetError(
+        raise AMPKerasError(
             f"it is not prepared there, and {manual_dir} holds none of "
             f"{', '.join(ARCHIVES.values())}"
         )

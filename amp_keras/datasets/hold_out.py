@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from amp_keras.datasets.image_data import DatasetError
+from amp_keras.errors import AMPKerasError
 
 # The test part of data that has none is the same in every run, whatever its
 # seed: else what one run is tested on would choose the settings of another.
@@ -60,12 +60,12 @@ def hold_out_test(split):
         A tuple of two `Split`s: to train on, and to test.
 
     Raises:
-        DatasetError: If there are too few examples of a class.
+        AMPKerasError: If there are too few examples of a class.
     """
     try:
         return hold_out(split, _TEST_FRACTION, _TEST_SEED)
     except ValueError as error:
-        raise DatasetError(
+        raise AMPKerasError(
             "a fifth of the images cannot be held out for testing: each class "
             "needs several, and a fifth at least as many as there are classes. "
             f"Received: {len(split)} images, "

@@ -1,12 +1,8 @@
-"""What a loaded dataset is, and the one error a loader raises."""
+"""What a loaded dataset is."""
 
 import dataclasses
 
 import numpy as np
-
-
-class DatasetError(Exception):
-    """A dataset could not be loaded; the message says what to do."""
 
 
 @dataclasses.dataclass

@@ -6,7 +6,7 @@ import numpy as np
 import PIL.Image
 import PIL.ImageOps
 
-from amp_keras.datasets.image_data import DatasetError
+from amp_keras.errors import AMPKerasError
 
 SUFFIXES = (".jpeg", ".jpg", ".png")
 
@@ -22,7 +22,7 @@ def find(paths):
         List of `pathlib.Path`, those of each folder sorted.
 
     Raises:
-        DatasetError: If a path does not exist, or there is no image.
+        AMPKerasError: If a path does not exist, or there is no image.
     """
     found = []
     for path in map(pathlib.Path, paths):
@@ -32,9 +32,9 @@ def find(paths):
         elif path.exists():
             found.append(path)
         else:
-            raise DatasetError(f"no such file or folder: {path}")
+            raise AMPKerasError(f"no such file or folder: {path}")
     if not found:
-        raise DatasetError(
+        raise AMPKerasError(
             f"no {', '.join(SUFFIXES)} among {', '.join(map(str, paths))}"
         )
     return found
@@ -54,7 +54,7 @@ def read(paths, image_shape, largest=255):
         Float32 array of shape `(images, height, width, channels)`.
 
     Raises:
-        DatasetError: If a file does not hold an image; it is named.
+        AMPKerasError: If a file does not hold an image; it is named.
     """
     images = [_read(path, image_shape) for path in paths]
     return np.stack(images) * np.float32(largest / 255)
@@ -68,7 +68,7 @@ def _read(path, image_shape):
             upright = upright.convert("L" if channels == 1 else "RGB")
     # Pillow raises errors of many kinds for damaged files.
     except Exception as error:
-        raise DatasetError(f"{path} is not an image ({error})") from error
+        raise AMPKerasError(f"{path} is not an image ({error})") from error
     if upright.size != (width, height):
         upright = upright.resize((width, height), PIL.Image.Resampling.BILINEAR)
     return np.asarray(upright, "float32").reshape(image_shape)

@@ -21,7 +21,7 @@ def load(data_dir=None, manual_dir=None):
         An `ImageData`.
 
     Raises:
-        DatasetError: If the data is neither in `data_dir` nor downloadable, or
+        AMPKerasError: If the data is neither in `data_dir` nor downloadable, or
             is not that of SVHN.
 
     Reference:

@@ -9,9 +9,9 @@ import requests
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from amp_keras.datasets.image_data import DatasetError
 from amp_keras.datasets.image_data import ImageData
 from amp_keras.datasets.image_data import Split
+from amp_keras.errors import AMPKerasError
 
 # TFDS' own default.
 DATA_DIR = os.path.join("~", "tensorflow_datasets")
@@ -37,7 +37,7 @@ def load_images(name, tfds_name, url, data_dir, padding, flip):
         An `ImageData`.
 
     Raises:
-        DatasetError: If the data is neither in `data_dir` nor downloadable, or
+        AMPKerasError: If the data is neither in `data_dir` nor downloadable, or
             has other shapes or labels than it should.
     """
     with readable_errors(name, data_dir):
@@ -74,7 +74,7 @@ def prepare(builder, url, manual_dir=None):
             downloading. Defaults to `None`.
 
     Raises:
-        DatasetError: If `url` is needed and cannot be reached.
+        AMPKerasError: If `url` is needed and cannot be reached.
     """
     if builder.is_prepared():
         return
@@ -108,18 +108,18 @@ def read(builder, split, example_fn):
 
 
 def check_images(images, shape):
-    """Raises `DatasetError` unless the images have the given shape."""
+    """Raises `AMPKerasError` unless the images have the given shape."""
     if images.shape[1:] != shape:
-        raise DatasetError(
+        raise AMPKerasError(
             f"its images must be of shape {shape}. Received: {images.shape[1:]}"
         )
 
 
 def check_labels(labels, num_classes):
-    """Raises `DatasetError` unless each label is that of a class."""
+    """Raises `AMPKerasError` unless each label is that of a class."""
     wrong = labels[(labels < 0) | (labels >= num_classes)]
     if len(wrong):
-        raise DatasetError(
+        raise AMPKerasError(
             f"its labels must be between 0 and {num_classes - 1}. "
             f"Received: {wrong[0]}"
         )
@@ -127,14 +127,14 @@ def check_labels(labels, num_classes):
 
 @contextlib.contextmanager
 def readable_errors(name, data_dir):
-    """Turns whatever TFDS raises into a `DatasetError` of one line."""
+    """Turns whatever TFDS raises into an `AMPKerasError` of one line."""
     where = data_dir or DATA_DIR
     try:
         if os.path.isfile(os.path.expanduser(where)):
-            raise DatasetError("that is a file, not a folder")
+            raise AMPKerasError("that is a file, not a folder")
         yield
     except Exception as error:
-        raise DatasetError(
+        raise AMPKerasError(
             f"{name} could not be loaded from {where}: {_reason(error)}"
         ) from error
 
@@ -148,7 +148,7 @@ def _reason(error):
             f"({damage[0] if damage else 'data loss'}); remove it there to "
             "have it prepared again"
         )
-    if isinstance(error, DatasetError):
+    if isinstance(error, AMPKerasError):
         return reason
     return f"{type(error).__name__}: {reason[:_LONGEST_REASON]}".rstrip(".")
 
@@ -157,7 +157,7 @@ def _check_reachable(url):
     try:
         requests.head(url, timeout=_REACH_TIMEOUT_SECONDS).raise_for_status()
     except requests.RequestException as error:
-        raise DatasetError(
+        raise AMPKerasError(
             f"it is not prepared there, and {url} cannot be reached to "
             "download it"
         ) from error

@@ -8,6 +8,7 @@ import shutil
 
 import numpy as np
 
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import atomic_file
 
 _KEPT = 2
@@ -15,10 +16,6 @@ _NAME = re.compile(r"step-(\d+)\.checkpoint")
 _NAME_OF_FORMAT_1 = re.compile(r"step-(\d+)\.npz")
 _FORMAT = b"amp_keras checkpoint, format 2\n"
 _PROGRESS = "progress"
-
-
-class CheckpointError(Exception):
-    """A checkpoint cannot be written or used; the message says why."""
 
 
 class Checkpoints:
@@ -45,7 +42,7 @@ class Checkpoints:
             progress: Dict, what else belongs to it, of what JSON has.
 
         Raises:
-            CheckpointError: If it cannot be written. Those before it stay.
+            AMPKerasError: If it cannot be written. Those before it stay.
         """
         path = self.folder / f"step-{step}.checkpoint"
         try:
@@ -54,7 +51,7 @@ class Checkpoints:
                 _write(new, arrays, progress)
             self._remove_old(path)
         except OSError as error:
-            raise CheckpointError(
+            raise AMPKerasError(
                 f"the checkpoint {path} cannot be written ({error.strerror})"
                 f"{'; those before it are kept' if self.exist() else ''}"
             ) from error
@@ -69,7 +66,7 @@ class Checkpoints:
             A tuple `(arrays, progress)`, or `None` if there is none.
 
         Raises:
-            CheckpointError: If another version of amp_keras wrote it.
+            AMPKerasError: If another version of amp_keras wrote it.
         """
         for path in self.paths():
             try:
@@ -78,7 +75,7 @@ class Checkpoints:
                 self._damaged.append(path)
                 report(f"{path} is damaged ({error}): the one before it counts")
         for path in self._paths(_NAME_OF_FORMAT_1):
-            raise CheckpointError(_other_version(path))
+            raise AMPKerasError(_other_version(path))
         return None
 
     def paths(self):
@@ -140,7 +137,7 @@ def _read(path):
         with open(path, "rb") as file:
             _check_digest(file)
             if file.readline() != _FORMAT:
-                raise CheckpointError(_other_version(path))
+                raise AMPKerasError(_other_version(path))
             with np.load(file, allow_pickle=False) as members:
                 arrays = dict(members)
     except OSError as error:

@@ -1,10 +1,6 @@
-"""What a run is made of, and the error that ends it."""
+"""What a run is made of."""
 
 import dataclasses
-
-
-class TrainingError(Exception):
-    """Training cannot go on; the message says why and what to try."""
 
 
 @dataclasses.dataclass

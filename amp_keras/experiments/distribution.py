@@ -6,13 +6,11 @@ import os
 
 import keras
 
+from amp_keras.errors import AMPKerasError
+
 NAMES = ("auto", "none", "mirrored", "data_parallel")
 
 _BACKEND_OF = {"mirrored": "tensorflow", "data_parallel": "jax"}
-
-
-class DistributionError(Exception):
-    """The run cannot be spread as asked; the message says why."""
 
 
 class SingleDevice:
@@ -42,7 +40,7 @@ def initialize(coordinator_address=None, num_processes=None, process_id=None):
         Whether the run is one of several processes.
 
     Raises:
-        DistributionError: If the backend is not JAX, or the processes cannot
+        AMPKerasError: If the backend is not JAX, or the processes cannot
             be joined.
     """
     given = (coordinator_address, num_processes, process_id)
@@ -55,7 +53,7 @@ def initialize(coordinator_address=None, num_processes=None, process_id=None):
     try:
         keras.distribution.initialize(*given)
     except (RuntimeError, ValueError) as error:
-        raise DistributionError(
+        raise AMPKerasError(
             "the processes could not be joined; --coordinator_address, "
             "--num_processes and --process_id must be given together. "
             f"Received: {given} ({error})"
@@ -64,13 +62,13 @@ def initialize(coordinator_address=None, num_processes=None, process_id=None):
 
 
 def check_gpu():
-    """Raises a `DistributionError` if the backend sees no GPU."""
+    """Raises an `AMPKerasError` if the backend sees no GPU."""
     backend = keras.config.backend()
     module = importlib.import_module(
         f"amp_keras.backend.{backend}.distribution"
     )
     if not module.has_gpu():
-        raise DistributionError(
+        raise AMPKerasError(
             f"--require_gpu: {backend} sees no GPU. Is its CUDA build "
             "installed, and does nvidia-smi show one?"
         )
@@ -91,14 +89,14 @@ def create(name, multi_process=False):
         `check_equal()` and `of_first_process()`, as `SingleDevice` has them.
 
     Raises:
-        DistributionError: If the backend does not have it, or it has no place
+        AMPKerasError: If the backend does not have it, or it has no place
             for several processes.
     """
     if name == "auto":
         name = "data_parallel" if multi_process else _automatic()
     if name == "none":
         if multi_process:
-            raise DistributionError(
+            raise AMPKerasError(
                 "--distribution must be auto or data_parallel for several "
                 "processes. Received: --distribution=none"
             )
@@ -128,7 +126,7 @@ def _automatic():
 
 def _check_backend(what, backend):
     if keras.config.backend() != backend:
-        raise DistributionError(
+        raise AMPKerasError(
             f"{what} needs the environment variable KERAS_BACKEND={backend}. "
             f"Received: KERAS_BACKEND={keras.config.backend()}"
         )

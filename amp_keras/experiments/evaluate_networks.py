@@ -76,10 +76,9 @@ def evaluate_networks(networks, options, directory, should_stop=lambda: False):
         The dict that is written to `evaluation.json`.
 
     Raises:
-        EvaluationError: If a file is no network, or not one for the dataset.
+        AMPKerasError: If a file is no network, or not one for the dataset, the
+            dataset cannot be loaded, or a file cannot be written.
         Interrupted: If `should_stop` said so; what was found is saved then.
-        OutputError: If a file cannot be written.
-        TrainingError: If the dataset cannot be loaded.
     """
     directory.write_config()
     results = directory.results

@@ -8,18 +8,14 @@ import keras
 import numpy as np
 
 from amp_keras import AMPModel
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import input_pipeline
 from amp_keras.experiments import json_file
 from amp_keras.experiments.config import TrainingConfig
-from amp_keras.experiments.config import TrainingError
 
 # Probabilities of float16 are no closer to a sum of one.
 _SUM_TOLERANCE = 1e-2
 _LEAST_PROBABILITY = 1e-30
-
-
-class EvaluationError(Exception):
-    """A network cannot be evaluated; the message says why."""
 
 
 @dataclasses.dataclass
@@ -44,7 +40,7 @@ class EvaluatedNetwork:
         try:
             content = self.model_file.read_bytes()
         except OSError as error:
-            raise EvaluationError(
+            raise AMPKerasError(
                 f"{self.origin} must have a network that can be read. "
                 f"Received: {self.model_file} ({error.strerror})"
             ) from error
@@ -59,7 +55,7 @@ class EvaluatedNetwork:
         # Keras raises almost any exception for a file that is not its own.
         except Exception as error:
             first = str(error).strip().split("\n")[0]
-            raise EvaluationError(
+            raise AMPKerasError(
                 f"{self.origin} must be a .keras file that Keras loads in safe "
                 f"mode. Received: {self.model_file} "
                 f"({type(error).__name__}: {first})"
@@ -76,13 +72,13 @@ class EvaluatedNetwork:
         if len(shape) != len(data.image_shape) or any(
             a not in (None, b) for a, b in zip(shape, data.image_shape)
         ):
-            raise EvaluationError(
+            raise AMPKerasError(
                 f"{self.origin} must take images of {data.name}, of shape "
                 f"{data.image_shape}. Received: {self.model_file}, which takes "
                 f"{shape}"
             )
         if network.output_shape[-1] != data.num_classes:
-            raise EvaluationError(
+            raise AMPKerasError(
                 f"{self.origin} must tell the {data.num_classes} classes of "
                 f"{data.name} apart. Received: {self.model_file}, which has "
                 f"outputs of shape {network.output_shape}"
@@ -98,17 +94,17 @@ def of_run(path, data_dir=None, manual_dir=None):
             `None`.
 
     Raises:
-        EvaluationError: If it is no such folder.
+        AMPKerasError: If it is no such folder.
     """
     folder = pathlib.Path(path)
     try:
         stored = json_file.read_object(folder / "config.json", {"dataset": str})
-    except json_file.DamagedFileError as error:
-        raise EvaluationError(f"--run={path}: {error}") from error
+    except AMPKerasError as error:
+        raise AMPKerasError(f"--run={path}: {error}") from error
     model_file = folder / "model.keras"
     if stored is None or not model_file.exists():
         missing = "config.json" if stored is None else "model.keras"
-        raise EvaluationError(
+        raise AMPKerasError(
             "--run must be the folder of a run that has finished. "
             f"Received: --run={path}, which has no {missing}"
         )
@@ -133,11 +129,11 @@ def of_model_file(
             Defaults to `None`: not at all.
 
     Raises:
-        EvaluationError: If there is no dataset.
+        AMPKerasError: If there is no dataset.
     """
     path = pathlib.Path(path)
     if dataset is None:
-        raise EvaluationError(
+        raise AMPKerasError(
             "--dataset must be given with --model_file. "
             f"Received: --model_file={path} alone"
         )
@@ -178,13 +174,13 @@ def log_probabilities(network, images, batch_size):
         A tuple: float64 array of shape `(examples, classes)`, and a bool.
 
     Raises:
-        TrainingError: If the outputs are not finite.
+        AMPKerasError: If the outputs are not finite.
     """
     outputs = network.predict(
         images.astype("float32"), batch_size=batch_size, verbose=0
     ).astype("float64")
     if not np.all(np.isfinite(outputs)):
-        raise TrainingError("The network's outputs are not finite")
+        raise AMPKerasError("The network's outputs are not finite")
     sums = np.sum(outputs, axis=-1)
     if np.all(outputs >= 0) and np.all(np.abs(sums - 1) < _SUM_TOLERANCE):
         return np.log(np.maximum(outputs, _LEAST_PROBABILITY)), False

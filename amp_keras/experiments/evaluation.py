@@ -4,8 +4,8 @@ import keras
 import numpy as np
 
 from amp_keras import datasets
+from amp_keras.errors import DivergedError
 from amp_keras.evaluation import expected_calibration_error
-from amp_keras.experiments.config import TrainingError
 from amp_keras.experiments.finite_loss import DIVERGED_ADVICE
 
 
@@ -17,7 +17,7 @@ def evaluate(network, split, batch_size):
         `ece`, the expected calibration error over 15 bins.
 
     Raises:
-        TrainingError: If the network's outputs are not finite.
+        DivergedError: If the network's outputs are not finite.
     """
     return compute_metrics(split, predict(network, split, batch_size))
 
@@ -26,12 +26,12 @@ def predict(network, split, batch_size):
     """Returns log-probabilities, a float64 array `(examples, classes)`.
 
     Raises:
-        TrainingError: If the network's outputs are not finite.
+        DivergedError: If the network's outputs are not finite.
     """
     batches = datasets.evaluation_batches(split, batch_size)
     logits = network.predict(batches, verbose=0).astype("float64")
     if not np.all(np.isfinite(logits)):
-        raise TrainingError(
+        raise DivergedError(
             f"The trained network's outputs are not finite. {DIVERGED_ADVICE}"
         )
     return np.asarray(keras.ops.log_softmax(logits))

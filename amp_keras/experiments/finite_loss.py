@@ -3,13 +3,13 @@
 import keras
 import numpy as np
 
-from amp_keras.experiments.config import TrainingError
+from amp_keras.errors import DivergedError
 
 DIVERGED_ADVICE = "Try a smaller --learning_rate, --epsilon or --inner_lr."
 
 
 class FiniteLoss(keras.callbacks.Callback):
-    """Raises a `TrainingError` after a step whose loss is not finite.
+    """Raises a `DivergedError` after a step whose loss is not finite.
 
     Args:
         progress: The `Progress`, which has counted the step already.
@@ -25,7 +25,7 @@ class FiniteLoss(keras.callbacks.Callback):
         if np.isfinite(logs["loss"]):
             return
         step = self._progress.step
-        raise TrainingError(
+        raise DivergedError(
             f"The loss ceased to be finite at step {step}, in epoch "
             f"{(step - 1) // self._steps_per_epoch + 1}. {DIVERGED_ADVICE}"
         )

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 
 from amp_keras import datasets
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import distribution
-from amp_keras.experiments.config import TrainingError
 
 _DATA_ADVICE = (
     " Ways out: --data_dir=FOLDER with a prepared copy; for gtsrb and "
@@ -31,7 +31,7 @@ def load_data(config, devices=None):
         An `ImageData`.
 
     Raises:
-        TrainingError: If the dataset can be neither found nor downloaded, if
+        AMPKerasError: If the dataset can be neither found nor downloaded, if
             it is too small for what is asked, a batch cannot be divided by
             the devices, its images cannot be augmented as asked, or an option
             is not for this dataset.
@@ -56,7 +56,7 @@ def load_data(config, devices=None):
     if config.train_examples:
         data.train = _subset(data.train, config)
     if config.batch_size > len(data.train):
-        raise TrainingError(
+        raise AMPKerasError(
             "--batch_size must not exceed the number of training examples, "
             f"{len(data.train)}. Received: --batch_size={config.batch_size}"
         )
@@ -152,14 +152,14 @@ def _check_options(config):
     ):
         value = getattr(config, name)
         if value is not None and not fits:
-            raise TrainingError(
+            raise AMPKerasError(
                 f"--{name} must be given with --dataset={datasets_for_it} "
                 f"only. Received: --{name}={value}, --dataset={config.dataset}"
             )
     for name in ("crop", "flip"):
         value = getattr(config, name)
         if value and not config.augment:
-            raise TrainingError(
+            raise AMPKerasError(
                 f"--{name} must not be given with --augment=false. "
                 f"Received: --{name}={value}"
             )
@@ -176,10 +176,10 @@ def _load(config):
             config.crop,
             config.flip,
         )
-    except datasets.DatasetError as error:
-        raise TrainingError(f"{error}.{_advice(config, error)}") from error
+    except AMPKerasError as error:
+        raise AMPKerasError(f"{error}.{_advice(config, error)}") from error
     if config.crop and config.crop >= min(data.image_shape[:2]):
-        raise TrainingError(
+        raise AMPKerasError(
             "--crop must be smaller than the images, which are of shape "
             f"{data.image_shape}. Received: --crop={config.crop}"
         )
@@ -196,7 +196,7 @@ def _stratified_part(split, config):
     try:
         return datasets.subset(split, config.max_examples, config.seed)
     except ValueError as error:
-        raise TrainingError(
+        raise AMPKerasError(
             "--max_examples must not exceed the number of training examples, "
             f"{len(split)}. Received: --max_examples={config.max_examples}"
         ) from error
@@ -206,7 +206,7 @@ def _hold_out(split, config):
     try:
         return datasets.hold_out(split, config.validation_split, config.seed)
     except ValueError as error:
-        raise TrainingError(
+        raise AMPKerasError(
             "--validation_split must leave examples of each class on both "
             f"sides. Received: --validation_split={config.validation_split}"
         ) from error
@@ -214,7 +214,7 @@ def _hold_out(split, config):
 
 def _subset(split, config):
     if config.train_examples > len(split):
-        raise TrainingError(
+        raise AMPKerasError(
             "--train_examples must not exceed the number of training "
             f"examples, {len(split)}. "
             f"Received: --train_examples={config.train_examples}"
@@ -234,21 +234,21 @@ def augmentation_of(config):
             label_smoothing=config.label_smoothing,
         )
     except ValueError as error:
-        raise TrainingError(f"--mixup and --cutmix: {error}") from error
+        raise AMPKerasError(f"--mixup and --cutmix: {error}") from error
 
 
 def _check_augmentation(augmentation, data):
     try:
         augmentation.check_shape(data.image_shape)
     except ValueError as error:
-        raise TrainingError(
+        raise AMPKerasError(
             f"--randaugment cannot be used with --dataset={data.name}: {error}"
         ) from error
 
 
 def _check_divisible(config, devices):
     if config.batch_size % devices.num_replicas:
-        raise TrainingError(
+        raise AMPKerasError(
             "--batch_size must be a multiple of the number of devices, "
             f"{devices.num_replicas}. "
             f"Received: --batch_size={config.batch_size}"

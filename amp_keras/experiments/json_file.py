@@ -3,9 +3,7 @@
 import json
 import pathlib
 
-
-class DamagedFileError(Exception):
-    """A file does not hold what it should; the message says what it holds."""
+from amp_keras.errors import AMPKerasError
 
 
 def read_object(path, kinds=None):
@@ -20,19 +18,19 @@ def read_object(path, kinds=None):
         A dict, or `None` if there is no such file.
 
     Raises:
-        DamagedFileError: If the file holds anything else.
+        AMPKerasError: If the file holds anything else.
     """
     try:
         content = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, RecursionError) as error:
-        raise DamagedFileError(f"{path} {_fault(path, error)}") from error
+        raise AMPKerasError(f"{path} {_fault(path, error)}") from error
     if not isinstance(content, dict):
-        raise DamagedFileError(f"{path} holds no JSON object")
+        raise AMPKerasError(f"{path} holds no JSON object")
     for key, kind in (kinds or {}).items():
         if not isinstance(content.get(key), kind):
-            raise DamagedFileError(f"{path} has no `{key}`, or a wrong one")
+            raise AMPKerasError(f"{path} has no `{key}`, or a wrong one")
     return content
 
 

@@ -3,14 +3,14 @@
 import contextlib
 
 from amp_keras import models
-from amp_keras.experiments.config import TrainingError
+from amp_keras.errors import AMPKerasError
 
 
 def build(config, data):
     """Builds the network, registered or one's own.
 
     Raises:
-        TrainingError: If there is no such function, or it fails.
+        AMPKerasError: If there is no such function, or it fails.
     """
     with _errors():
         return models.get(config.model)(data.image_shape, data.num_classes)
@@ -24,7 +24,7 @@ def facts(config):
         that is registered.
 
     Raises:
-        TrainingError: If there is no such file, or function in it.
+        AMPKerasError: If there is no such file, or function in it.
     """
     with _errors():
         function = models.get(config.model)
@@ -40,5 +40,5 @@ def facts(config):
 def _errors():
     try:
         yield
-    except models.NetworkError as error:
-        raise TrainingError(f"--model: {error}") from error
+    except AMPKerasError as error:
+        raise AMPKerasError(f"--model: {error}") from error

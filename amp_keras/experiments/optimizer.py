@@ -2,7 +2,7 @@
 
 import keras
 
-from amp_keras.experiments.config import TrainingError
+from amp_keras.errors import AMPKerasError
 from amp_keras.optimizers import L2SGD
 
 
@@ -31,7 +31,7 @@ def _schedule(config, steps_per_epoch):
     """Steps at the milestones, or a linear warm-up and a cosine to zero."""
     if config.milestones:
         if config.warmup_epochs:
-            raise TrainingError(
+            raise AMPKerasError(
                 "--warmup_epochs must be 0 with --milestones. "
                 f"Received: --warmup_epochs={config.warmup_epochs:g}"
             )

@@ -15,6 +15,7 @@ import filelock
 import keras
 
 from amp_keras import __version__
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import atomic_file
 from amp_keras.experiments import command
 from amp_keras.experiments import json_file
@@ -31,11 +32,7 @@ _PACKAGES = (
 )
 
 
-class OutputError(Exception):
-    """The output folder cannot be used; the message says why."""
-
-
-class FolderInUseError(OutputError):
+class FolderInUseError(AMPKerasError):
     """Another process uses the output folder."""
 
 
@@ -51,7 +48,7 @@ class OutputDirectory:
         shared: Bool, whether other processes may use it. Defaults to `False`.
 
     Raises:
-        OutputError: If it is none of these, cannot be written, or another
+        AMPKerasError: If it is none of these, cannot be written, or another
             process uses it.
     """
 
@@ -82,7 +79,7 @@ class OutputDirectory:
                 self._check_same()
             if not shared:
                 self._remove_leftovers()
-        except OutputError:
+        except AMPKerasError:
             self.close()
             raise
 
@@ -141,7 +138,7 @@ class OutputDirectory:
                 f"Received: --output_dir={self.path}"
             ) from error
         except OSError as error:
-            raise OutputError(
+            raise AMPKerasError(
                 f"--output_dir must be a folder that can be written. "
                 f"Received: --output_dir={self.path} ({error.strerror})"
             ) from error
@@ -163,14 +160,14 @@ class OutputDirectory:
         earlier = _read_config(self.path)
         if earlier is None:
             if not _is_empty(self.path):
-                raise OutputError(
+                raise AMPKerasError(
                     "--output_dir must be new, empty or one to go on with, so "
                     f"that nothing is lost. Received: --output_dir={self.path}"
                 )
             return
         differences = self._differences(earlier, self._config)
         if differences:
-            raise OutputError(
+            raise AMPKerasError(
                 "--output_dir must be one with the same configuration; "
                 "--overwrite removes what is there. Received: "
                 f"--output_dir={self.path}, where {', '.join(differences)}"
@@ -226,7 +223,7 @@ class OutputDirectory:
             with atomic_file.replacing(path) as new:
                 yield new
         except OSError as error:
-            raise OutputError(
+            raise AMPKerasError(
                 f"{path} cannot be written ({error.strerror or error}); when "
                 "it can be, the same command goes on"
             ) from error
@@ -245,8 +242,8 @@ def _read_config(folder):
 def _read_json(path, kinds=None):
     try:
         return json_file.read_object(path, kinds)
-    except json_file.DamagedFileError as error:
-        raise OutputError(
+    except AMPKerasError as error:
+        raise AMPKerasError(
             f"{error}: put back the file that was there, or begin anew with "
             "--overwrite"
         ) from error

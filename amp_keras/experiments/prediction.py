@@ -5,11 +5,10 @@ import io
 
 import numpy as np
 
-from amp_keras.datasets import DatasetError
 from amp_keras.datasets import image_files
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import atomic_file
 from amp_keras.experiments import classification
-from amp_keras.experiments.evaluated_network import EvaluationError
 from amp_keras.experiments.evaluated_network import log_probabilities
 
 _AT_ONCE = 1024
@@ -33,14 +32,14 @@ def predict(network, images, output, temperature=None, batch_size=128):
         what it was fitted on.
 
     Raises:
-        EvaluationError: If there are no images, one cannot be read, the
-            network cannot be loaded, or the file cannot be written.
-        TrainingError: If the dataset cannot be loaded.
+        AMPKerasError: If there are no images, one cannot be read, the
+            network or the dataset cannot be loaded, or the file cannot be
+            written.
     """
     try:
         files = image_files.find(images)
-    except DatasetError as error:
-        raise EvaluationError(f"--images: {error}") from error
+    except AMPKerasError as error:
+        raise AMPKerasError(f"--images: {error}") from error
     data, model = network.load_data(), network.load()
     network.check_fits(model, data)
     fitted_on = "--temperature"
@@ -69,8 +68,8 @@ def _log_probabilities_of(files, model, data, batch_size):
         # The digits' pixels go from 0 to 16.
         _, largest = data.pixel_range
         images = image_files.read(files, data.image_shape, largest)
-    except DatasetError as error:
-        raise EvaluationError(f"--images: {error}") from error
+    except AMPKerasError as error:
+        raise AMPKerasError(f"--images: {error}") from error
     return log_probabilities(model, images, batch_size)[0]
 
 
@@ -88,7 +87,7 @@ def _write(output, rows, class_names):
         output.parent.mkdir(parents=True, exist_ok=True)
         atomic_file.write_text(output, text.getvalue())
     except OSError as error:
-        raise EvaluationError(
+        raise AMPKerasError(
             "--output_file must be a file that can be written. "
             f"Received: --output_file={output} ({error.strerror})"
         ) from error

@@ -9,9 +9,9 @@ an interrupted epoch's metrics anew, and overwrites the one file it keeps.
 
 import keras
 
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import checkpoint_callback
 from amp_keras.experiments import model_state
-from amp_keras.experiments.checkpoints import CheckpointError
 
 
 def restore(model, arrays, epsilon, batch):
@@ -27,7 +27,7 @@ def restore(model, arrays, epsilon, batch):
         Dict of arrays, the best weights so far.
 
     Raises:
-        CheckpointError: If it was saved from another network.
+        AMPKerasError: If it was saved from another network.
     """
     model.optimizer.build(model.trainable_variables)
     model.test_on_batch(*batch)
@@ -35,7 +35,7 @@ def restore(model, arrays, epsilon, batch):
     try:
         model_state.assign(model_state.variables(model), arrays)
     except ValueError as error:
-        raise CheckpointError(
+        raise AMPKerasError(
             f"the checkpoint is of another network: {error}"
         ) from error
     if model.epsilon != epsilon:

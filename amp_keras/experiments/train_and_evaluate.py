@@ -9,23 +9,18 @@ import tempfile
 import keras
 from keras.callbacks import TensorBoard
 
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import distribution
 from amp_keras.experiments import input_pipeline
 from amp_keras.experiments import network_file
 from amp_keras.experiments import plots
-from amp_keras.experiments.checkpoints import CheckpointError
 from amp_keras.experiments.checkpoints import ReadOnlyCheckpoints
-from amp_keras.experiments.config import TrainingError
 from amp_keras.experiments.default_epsilon import default_epsilon
-from amp_keras.experiments.distribution import DistributionError
 from amp_keras.experiments.evaluation import compute_metrics
 from amp_keras.experiments.evaluation import evaluate
 from amp_keras.experiments.evaluation import predict
-from amp_keras.experiments.output_directory import OutputError
 from amp_keras.experiments.run_directory import RunDirectory
 from amp_keras.experiments.training import train
-
-ERRORS = (CheckpointError, DistributionError, OutputError, TrainingError)
 
 
 def train_and_evaluate(config, directory, devices=None, callbacks=(), **saving):
@@ -60,14 +55,11 @@ def train_and_evaluate(config, directory, devices=None, callbacks=(), **saving):
         The dict of metrics that is written to `metrics.json`.
 
     Raises:
-        CheckpointError: If a checkpoint cannot be written or is of another
-            network.
-        DistributionError: If the backend lacks `config.distribution`.
+        AMPKerasError: If there is no such network or data, the backend lacks
+            `config.distribution`, the folder is in use, is of another
+            configuration or cannot be written, a checkpoint is of another
+            network, or the loss or the outputs cease to be finite.
         Interrupted: If `should_stop` said so; the run is saved then.
-        OutputError: If the folder is in use, is of another configuration or
-            cannot be written.
-        TrainingError: If there is no such network, or its loss or its outputs
-            cease to be finite.
     """
     if config.epsilon is None:
         epsilon, _ = default_epsilon(config.model, config.norm)
@@ -84,7 +76,7 @@ def settings(config):
     """Returns what a `RunDirectory` compares of a configuration, a dict.
 
     Raises:
-        TrainingError: If the file of the network cannot be used.
+        AMPKerasError: If the file of the network cannot be used.
     """
     return {**dataclasses.asdict(config), **network_file.facts(config)}
 
@@ -158,7 +150,7 @@ def _train(config, directory, devices, callbacks, last, saving):
             on_last_epoch=on_last_epoch,
             **saving,
         )
-    except ERRORS:
+    except AMPKerasError:
         if not directory.checkpoints.exist():
             directory.discard()
         raise

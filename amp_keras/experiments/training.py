@@ -7,13 +7,13 @@ import keras
 
 from amp_keras import AMPModel
 from amp_keras import datasets
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import distribution
 from amp_keras.experiments import network_file
 from amp_keras.experiments import resumption
 from amp_keras.experiments import run_name
 from amp_keras.experiments.best_weights import BestWeights
 from amp_keras.experiments.checkpoint_callback import CheckpointCallback
-from amp_keras.experiments.config import TrainingError
 from amp_keras.experiments.finite_loss import FiniteLoss
 from amp_keras.experiments.input_pipeline import augmentation_of
 from amp_keras.experiments.input_pipeline import training_batches
@@ -28,7 +28,7 @@ def build_network(config, data):
     """Builds the plain network: raw pixels in, logits out.
 
     Raises:
-        TrainingError: If there is no such network, or it cannot be built.
+        AMPKerasError: If there is no such network, or it cannot be built.
     """
     normalization = keras.layers.Normalization(name="normalization")
     batches = datasets.evaluation_batches(data.train, batch_size=1024)
@@ -72,11 +72,10 @@ def train(
         otherwise; and the `Progress`.
 
     Raises:
-        CheckpointError: If a checkpoint cannot be written or is of another
-            network.
+        AMPKerasError: If a checkpoint cannot be written or is of another
+            network, the loss ceased to be finite, or `perturb` is found in no
+            variable.
         Interrupted: If `should_stop` said so; it is saved then.
-        TrainingError: If the loss ceased to be finite, or `perturb` is found
-            in no variable.
     """
     devices = devices or distribution.SingleDevice()
     steps_per_epoch = len(data.train) // config.batch_size
@@ -141,7 +140,7 @@ def _advice_on_memory(config):
     except Exception as error:
         if not re.search("RESOURCE_EXHAUSTED|out of memory|OOM", repr(error)):
             raise
-        raise TrainingError(
+        raise AMPKerasError(
             "The device is out of memory. Try a smaller --batch_size or "
             f"--model. Received: --batch_size={config.batch_size}, "
             f"--model={config.model}"
@@ -181,7 +180,7 @@ def _loss(config):
 def _check_perturbs_some_variable(config, network):
     paths = [w.path for w in network.trainable_weights]
     if config.perturb and not any(re.search(config.perturb, p) for p in paths):
-        raise TrainingError(
+        raise AMPKerasError(
             "--perturb must be found in the path of a trainable variable, "
             f"such as {paths[0]}. Received: --perturb={config.perturb}"
         )

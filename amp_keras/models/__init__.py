@@ -1,7 +1,6 @@
 """Networks by name: functions from `input_shape, num_classes` to a model."""
 
 from amp_keras.models.custom import CustomNetwork
-from amp_keras.models.custom import NetworkError
 from amp_keras.models.preact_resnet import preactresnet18
 from amp_keras.models.preact_resnet import preactresnet34
 from amp_keras.models.preact_resnet import preactresnet50
@@ -25,7 +24,7 @@ from amp_keras.models.vgg import vgg19
 from amp_keras.models.wide_resnet import wrn28_2
 from amp_keras.models.wide_resnet import wrn28_10
 
-__all__ = ["CustomNetwork", "NetworkError", "get", "names", "register"]
+__all__ = ["CustomNetwork", "get", "names", "register"]
 
 _BUILDERS = {
     builder.__name__: builder
@@ -117,7 +116,7 @@ def get(name):
 
     Raises:
         ValueError: If there is no such network.
-        NetworkError: If there is no such function in the file or module.
+        AMPKerasError: If there is no such function in the file or module.
     """
     if ":" in name:
         return CustomNetwork(name)

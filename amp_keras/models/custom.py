@@ -10,9 +10,7 @@ import traceback
 
 import keras
 
-
-class NetworkError(Exception):
-    """A network cannot be had from a file; the message says why."""
+from amp_keras.errors import AMPKerasError
 
 
 class CustomNetwork:
@@ -31,7 +29,7 @@ class CustomNetwork:
         sha256: String, the SHA-256 of the file's content.
 
     Raises:
-        NetworkError: If there is no such file, module or function, or it
+        AMPKerasError: If there is no such file, module or function, or it
             cannot be executed.
     """
 
@@ -39,7 +37,7 @@ class CustomNetwork:
         self.spec = spec
         place, _, name = spec.rpartition(":")
         if not place or not name.isidentifier():
-            raise NetworkError(
+            raise AMPKerasError(
                 "a network of one's own must be given as FILE.py:FUNCTION or "
                 f"PACKAGE.MODULE:FUNCTION. Received: {spec}"
             )
@@ -49,7 +47,7 @@ class CustomNetwork:
             module = self._import(place)
         self._function = getattr(module, name, None)
         if not callable(self._function):
-            raise NetworkError(
+            raise AMPKerasError(
                 f"{self.path} has no function {name}. Received: {spec}"
             )
 
@@ -64,21 +62,21 @@ class CustomNetwork:
             A `keras.Model`.
 
         Raises:
-            NetworkError: If the function raises, returns something else, or
+            AMPKerasError: If the function raises, returns something else, or
                 its model could not be loaded again once it is saved.
         """
         try:
             network = self._function(tuple(input_shape), num_classes)
             if not isinstance(network, keras.Model):
-                raise NetworkError(
+                raise AMPKerasError(
                     f"{self.spec} must return a keras.Model. "
                     f"Received: {network!r}"
                 )
             outputs = network(keras.Input(input_shape))
-        except NetworkError:
+        except AMPKerasError:
             raise
         except Exception as error:
-            raise NetworkError(
+            raise AMPKerasError(
                 f"{self.spec} failed for input_shape={tuple(input_shape)}, "
                 f"num_classes={num_classes}: {self._where(error)}"
             ) from error
@@ -91,7 +89,7 @@ class CustomNetwork:
         try:
             source = path.read_bytes()
         except OSError as error:
-            raise NetworkError(
+            raise AMPKerasError(
                 f"{path} cannot be read ({error.strerror}). "
                 f"Received: {self.spec}"
             ) from error
@@ -107,7 +105,7 @@ class CustomNetwork:
             code = spec.loader.source_to_code(source, self.path)
             exec(code, module.__dict__)
         except Exception as error:
-            raise NetworkError(
+            raise AMPKerasError(
                 f"{path} cannot be executed: {self._where(error)}"
             ) from error
         finally:
@@ -118,13 +116,13 @@ class CustomNetwork:
         try:
             module = importlib.import_module(name)
         except Exception as error:
-            raise NetworkError(
+            raise AMPKerasError(
                 f"the module {name} cannot be imported; a file is given as "
                 f"FILE.py:FUNCTION ({error!r}). Received: {self.spec}"
             ) from error
         self.path = getattr(module, "__file__", None)
         if self.path is None:
-            raise NetworkError(
+            raise AMPKerasError(
                 f"{name} is a folder and no module. Received: {self.spec}"
             )
         self.sha256 = hashlib.sha256(
@@ -144,7 +142,7 @@ class CustomNetwork:
 def _check_logits(spec, network, outputs, num_classes):
     shape = getattr(outputs, "shape", None)
     if shape != (None, num_classes):
-        raise NetworkError(
+        raise AMPKerasError(
             f"{spec} must return a model with one output for each of "
             f"{num_classes} classes. Received: outputs of shape {shape}"
         )
@@ -152,7 +150,7 @@ def _check_logits(spec, network, outputs, num_classes):
     if isinstance(last, keras.layers.Softmax) or (
         getattr(last, "activation", None) is keras.activations.softmax
     ):
-        raise NetworkError(
+        raise AMPKerasError(
             f"{spec} must return a model whose outputs are logits, without "
             f"softmax. Received: the last layer {last.name}"
         )
@@ -177,7 +175,7 @@ def _check_can_be_loaded(spec, network):
 
 
 def _raise_not_registered(spec, received):
-    raise NetworkError(
+    raise AMPKerasError(
         f"{spec} uses what Keras could not load again from the saved network: "
         "put @keras.saving.register_keras_serializable() before each layer, "
         "model and function of your own, and give layers of your own a "

@@ -4,7 +4,7 @@ import os
 import socket
 import time
 
-from amp_keras.search.error import SearchError
+from amp_keras.errors import AMPKerasError
 
 ALONE, CHIEF, WORKER = "alone", "chief", "worker"
 
@@ -25,25 +25,25 @@ def initialize(chief, worker):
         `ALONE`, `CHIEF` or `WORKER`.
 
     Raises:
-        SearchError: If something is missing or malformed.
+        AMPKerasError: If something is missing or malformed.
     """
     if chief:
         host, _, port = chief.rpartition(":")
         if not host or not port.isdecimal():
-            raise SearchError(
+            raise AMPKerasError(
                 f"--chief must be HOST:PORT. Received: --chief={chief}"
             )
         name = "chief" if worker is None else f"worker{worker}"
         os.environ.update({_IP: host, _PORT: port, _ID: name})
     elif worker is not None:
-        raise SearchError(
+        raise AMPKerasError(
             f"--worker needs --chief=HOST:PORT. Received: --worker={worker}"
         )
     if _IP not in os.environ:
         return ALONE
     for name in (_PORT, _ID):
         if name not in os.environ:
-            raise SearchError(f"{_IP} is set, and {name} must be too")
+            raise AMPKerasError(f"{_IP} is set, and {name} must be too")
     return CHIEF if "chief" in os.environ[_ID] else WORKER
 
 
@@ -51,7 +51,7 @@ def wait_for_chief():
     """Returns once the chief can be reached.
 
     Raises:
-        SearchError: If that takes too long.
+        AMPKerasError: If that takes too long.
     """
     address = os.environ[_IP], int(os.environ[_PORT])
     end = time.monotonic() + _WAIT_SECONDS
@@ -61,7 +61,7 @@ def wait_for_chief():
             return
         except OSError:
             time.sleep(0.5)
-    raise SearchError(
+    raise AMPKerasError(
         f"--chief must be reachable: {address[0]}:{address[1]} was not for "
         f"{_WAIT_SECONDS} s"
     )

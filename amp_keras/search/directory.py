@@ -4,9 +4,9 @@ import csv
 import dataclasses
 import io
 
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments.config import TrainingConfig
 from amp_keras.experiments.output_directory import OutputDirectory
-from amp_keras.experiments.output_directory import OutputError
 from amp_keras.search import plots
 from amp_keras.search import trials
 
@@ -52,7 +52,7 @@ class SearchDirectory(OutputDirectory):
         """Checks the files by which a search goes on, before it does.
 
         Raises:
-            OutputError: If one of them is damaged or missing.
+            AMPKerasError: If one of them is damaged or missing.
         """
         states = [
             self._read_json(file.relative_to(self.path), _KINDS.get(file.name))
@@ -60,7 +60,7 @@ class SearchDirectory(OutputDirectory):
         ]
         ended = [s for s in states if s.get("status", "RUNNING") != "RUNNING"]
         if ended and not self.oracle_file.exists():
-            raise OutputError(
+            raise AMPKerasError(
                 f"{self.oracle_file} is missing, though trials have ended: put "
                 "back the file that was there, or begin anew with --overwrite"
             )
@@ -101,7 +101,7 @@ class SearchDirectory(OutputDirectory):
         """Returns the rows of `final.csv`, as dicts of strings.
 
         Raises:
-            OutputError: If it is not what `add_final` writes.
+            AMPKerasError: If it is not what `add_final` writes.
         """
         file = self.path / _FINAL
         if not file.exists():
@@ -109,7 +109,7 @@ class SearchDirectory(OutputDirectory):
         try:
             return _read_rows(file)
         except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-            raise OutputError(
+            raise AMPKerasError(
                 f"{file} is damaged ({error}): remove it to have the final "
                 "networks trained again"
             ) from error

@@ -5,7 +5,7 @@ import sys
 import keras_tuner
 
 from amp_keras import tuner
-from amp_keras.search.error import SearchError
+from amp_keras.errors import AMPKerasError
 from amp_keras.tuner.oracles import combinations
 
 _DIRECTIONS = {"val_loss": "min", "val_accuracy": "max"}
@@ -78,7 +78,7 @@ def num_trials(oracle):
     """Returns how many trials an oracle makes, once it knows its space.
 
     Raises:
-        SearchError: If the trials allowed do not cover the grid.
+        AMPKerasError: If the trials allowed do not cover the grid.
     """
     if isinstance(oracle, _Hyperband):
         return oracle.num_trials()
@@ -86,7 +86,7 @@ def num_trials(oracle):
         return oracle.max_trials
     size = sum(1 for _ in combinations(oracle.get_space().space))
     if size > (oracle.max_trials or sys.maxsize):
-        raise SearchError(
+        raise AMPKerasError(
             f"--max_trials must be at least {size}, the size of the grid; or "
             "take --tuner=random or fewer --epsilons. "
             f"Received: --max_trials={oracle.max_trials}"

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import sys
 
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import input_pipeline
 from amp_keras.experiments import network_file
 from amp_keras.experiments import run_name
@@ -11,7 +12,6 @@ from amp_keras.search import final_runs
 from amp_keras.search import oracle
 from amp_keras.search import summary
 from amp_keras.search import trials
-from amp_keras.search.error import SearchError
 from amp_keras.search.progress import SearchProgress
 from amp_keras.search.space import SearchSpace
 from amp_keras.search.tuner import SearchTuner
@@ -62,7 +62,7 @@ class Search:
         try:
             yield
         except (AttributeError, KeyError, RuntimeError, TypeError) as error:
-            raise SearchError(
+            raise AMPKerasError(
                 f"{self._directory.keras_tuner} cannot be read ({error!r}): "
                 "put back the files that were there, or begin anew with "
                 "--overwrite"
@@ -99,8 +99,8 @@ def search(directory, options, config, devices, final=True):
         The rows of `trials.rows`, the best first.
 
     Raises:
-        OutputError: If the folder cannot be gone on with or be written.
-        SearchError: If what keras-tuner left there cannot be read.
+        AMPKerasError: If the folder cannot be gone on with or be written, or
+            what keras-tuner left there cannot be read.
     """
     directory.write_config()
     directory.check()

@@ -493,7 +493,7 @@ def attempt_in(folder, arguments):
         stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
         errors = stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
         try:
-            command_line.run(train.main, train.ERRORS)
+            command_line.run(train.main)
         except SystemExit as exit:
             return exit.code, errors.getvalue()
 

@@ -30,7 +30,7 @@ def write_run(folder, **changes):
 def run(folder):
     """Runs `python apps/compare.py FOLDER`."""
     argv = ["compare.py", folder]
-    command_line.run(compare.main, compare.ERRORS, argv, takes="FOLDER")
+    command_line.run(compare.main, argv, takes="FOLDER")
 
 
 def test_each_finished_run_has_a_row(tmp_path):

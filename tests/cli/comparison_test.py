@@ -31,7 +31,7 @@ def run(*arguments):
     argv = ["apps/compare.py", *arguments]
     with flagsaver.flagsaver():
         with pytest.raises(SystemExit) as exit:
-            command_line.run(compare.main, compare.ERRORS, argv, takes="FOLDER")
+            command_line.run(compare.main, argv, takes="FOLDER")
     return exit.value.code or 0
 
 
@@ -140,7 +140,7 @@ def test_a_printed_command_trains_the_run(tmp_path, capsys):
     *_, command = capsys.readouterr().out.splitlines()
     _, _, *argv = command.split()
     with flagsaver.flagsaver(), pytest.raises(SystemExit) as exit:
-        command_line.run(train.main, train.ERRORS, argv)
+        command_line.run(train.main, argv)
     assert not exit.value.code
     capsys.readouterr()
     assert small(folder, *arguments) == 0

@@ -7,7 +7,7 @@ from absl import flags
 from absl.testing import flagsaver
 
 from amp_keras.cli import training_flags
-from amp_keras.cli.config_file import ConfigError
+from amp_keras.errors import AMPKerasError
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_a_file_does_not_outlive_its_run(config_from):
     ],
 )
 def test_what_the_flags_do_not_take_is_refused(content, message, config_from):
-    with pytest.raises(ConfigError) as error:
+    with pytest.raises(AMPKerasError) as error:
         config_from(content)
     assert message in str(error.value)
     assert "best.json" in str(error.value)
@@ -78,5 +78,5 @@ def test_file_that_is_not_there_is_named(name, tmp_path):
     (tmp_path / "folder.json").mkdir()
     with flagsaver.flagsaver():
         flags.FLAGS(["train.py", f"--config={tmp_path / name}"])
-        with pytest.raises(ConfigError, match=name):
+        with pytest.raises(AMPKerasError, match=name):
             training_flags.config_from_flags()

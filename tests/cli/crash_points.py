@@ -180,7 +180,7 @@ def _in_child(name, parent, report, kill_at, is_torn):
         sys.argv = argv
         with contextlib.suppress(SystemExit):
             command = getattr(__import__(f"amp_keras.cli.{name}").cli, name)
-            command_line.run(command.main, command.ERRORS, argv)
+            command_line.run(command.main, argv)
         operations = [dataclasses.astuple(o) for o in observer.operations]
         report.write_text(json.dumps(operations))
         code = 0

@@ -146,7 +146,7 @@ def attempt(command, arguments):
         contextlib.redirect_stderr(errors),
     ):
         try:
-            command_line.run(command.main, command.ERRORS)
+            command_line.run(command.main)
         except SystemExit as exit:
             return exit.code, output.getvalue(), errors.getvalue()
 

@@ -49,7 +49,7 @@ def run_again(monkeypatch, tmp_path, capsys):
         argv = ["train.py", *ARGUMENTS, f"--output_dir={folder}", *arguments]
         with flagsaver.flagsaver():
             try:
-                command_line.run(train.main, train.ERRORS, argv)
+                command_line.run(train.main, argv)
             except SystemExit as exit:
                 code = exit.code or 0
         return folder, code, capsys.readouterr()

@@ -14,10 +14,10 @@ from amp_keras import models
 from amp_keras.cli import command_line
 from amp_keras.cli import compare
 from amp_keras.cli import train
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import input_pipeline
 from amp_keras.experiments import run_name
 from amp_keras.experiments.config import TrainingConfig
-from amp_keras.experiments.config import TrainingError
 from amp_keras.experiments.run_directory import RunDirectory
 
 NETWORK = """
@@ -60,7 +60,7 @@ def run_app(*arguments):
     argv = ["train.py", "--verbose=0", "--batch_size=16", *arguments]
     with flagsaver.flagsaver():
         try:
-            command_line.run(train.main, train.ERRORS, argv)
+            command_line.run(train.main, argv)
         except SystemExit as exit:
             if exit.code:
                 raise
@@ -262,7 +262,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(
     def stop(self, history):
         write(self, history)
         if len(history["loss"]) == 2:
-            raise TrainingError("stopped")
+            raise AMPKerasError("stopped")
 
     with monkeypatch.context() as patch:
         patch.setattr(RunDirectory, "write_history", stop)

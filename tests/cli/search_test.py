@@ -95,7 +95,7 @@ def test_finished_search_trains_nothing_and_shows_its_results(searched):
 def test_failed_trials_are_counted_with_the_first_error(searched):
     assert (
         "1 of 3 trials failed; the first error: "
-        "amp_keras.experiments.config.TrainingError: This epsilon was to fail."
+        "amp_keras.errors.AMPKerasError: This epsilon was to fail."
         in searched[-1].stderr
     )
 
@@ -244,7 +244,7 @@ def test_search_of_a_network_of_ones_own_on_wrong_labels(tmp_path):
 def test_search_without_a_successful_trial_fails(tmp_path):
     result, calls = run_search(tmp_path / "run", FAIL="0,0.01,0.1")
     assert calls == [] and result.returncode == 1
-    failed = "3 of 3 trials failed; the first error: amp_keras.exp"
+    failed = "3 of 3 trials failed; the first error: amp_keras.err"
     assert failed in result.stderr
     assert "no trial succeeded" in result.stderr.splitlines()[-1]
     assert not (tmp_path / "run" / "best.json").exists()

@@ -19,8 +19,8 @@ from absl.testing import flagsaver
 
 from amp_keras import models
 from amp_keras.cli import command_line
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import training
-from amp_keras.experiments.config import TrainingError
 
 
 def tiny(input_shape, num_classes):
@@ -39,7 +39,7 @@ def observed(train):
         if len(calls) == int(os.environ.get("KILL", 0)):
             os.kill(os.getpid(), signal.SIGKILL)
         if f"{config.epsilon:g}" in os.environ.get("FAIL", "").split(","):
-            raise TrainingError("This epsilon was to fail.")
+            raise AMPKerasError("This epsilon was to fail.")
         with open(os.environ["CALLS"], "a") as file:
             split = f"{config.validation_split:g}"
             file.write(f"{config.epsilon:g} {config.seed} {split}\n")
@@ -60,7 +60,7 @@ def outcome(arguments):
         contextlib.redirect_stderr(io.StringIO()) as errors,
     ):
         try:
-            command_line.run(search.main, search.ERRORS, argv)
+            command_line.run(search.main, argv)
         except SystemExit as exit:
             code = exit.code
     return code, errors.getvalue().splitlines()[-1]
@@ -76,4 +76,4 @@ if __name__ == "__main__":
         commands = json.loads(os.environ["COMMANDS"])
         print(json.dumps([outcome(arguments) for arguments in commands]))
     else:
-        command_line.run(search.main, search.ERRORS)
+        command_line.run(search.main)

@@ -49,7 +49,7 @@ def run_app(*arguments):
     argv = ["train.py", "--verbose=0", *arguments]
     with flagsaver.flagsaver():
         try:
-            command_line.run(train.main, train.ERRORS, argv)
+            command_line.run(train.main, argv)
         except SystemExit as exit:
             if exit.code:
                 raise

@@ -6,6 +6,7 @@ import tensorflow_datasets as tfds
 
 from amp_keras import datasets
 from amp_keras.datasets import tfds_reader
+from amp_keras.errors import AMPKerasError
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +69,7 @@ def test_any_name_is_read_and_gray_stays_one_channel(tmp_path):
 
 def test_images_that_differ_in_size_need_image_size(tmp_path):
     data_dir = prepare(tmp_path, (6, 4, 3))
-    with pytest.raises(datasets.DatasetError, match="`image_size` is required"):
+    with pytest.raises(AMPKerasError, match="`image_size` is required"):
         load(data_dir)
     data = load(data_dir, image_size=8)
     assert data.train.images.shape == (20, 8, 8, 3)
@@ -87,7 +88,7 @@ def test_without_a_test_split_a_fifth_is_held_out(tmp_path):
 
 def test_without_a_train_split_it_is_refused(tmp_path):
     data_dir = prepare(tmp_path, splits=("validation",))
-    with pytest.raises(datasets.DatasetError, match="Received: validation"):
+    with pytest.raises(AMPKerasError, match="Received: validation"):
         load(data_dir, image_size=2)
 
 
@@ -99,6 +100,6 @@ def test_without_a_train_split_it_is_refused(tmp_path):
     ],
 )
 def test_other_datasets_are_refused(name, message):
-    with pytest.raises(datasets.DatasetError, match=message) as error:
+    with pytest.raises(AMPKerasError, match=message) as error:
         datasets.load(name)
     assert str(error.value).startswith(f"{name} could not be loaded")

@@ -7,6 +7,7 @@ import tensorflow_datasets as tfds
 
 from amp_keras import datasets
 from amp_keras.datasets import tfds_reader
+from amp_keras.errors import AMPKerasError
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +49,5 @@ def test_labels_are_chosen_by_name():
 
 def test_labels_that_no_class_has_are_refused():
     with human(aggre_label=lambda count: count):
-        with pytest.raises(
-            datasets.DatasetError, match="0 and 9. Received: 10"
-        ):
+        with pytest.raises(AMPKerasError, match="0 and 9. Received: 10"):
             datasets.load("cifar10_n", labels="aggre_label")

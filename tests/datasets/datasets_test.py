@@ -11,6 +11,7 @@ import tensorflow_datasets as tfds
 
 from amp_keras import datasets
 from amp_keras.datasets import tfds_reader
+from amp_keras.errors import AMPKerasError
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def test_labels_of_cifar100_are_the_fine_ones():
 )
 def test_label_that_no_class_has_is_refused(name, label, last):
     with mocked(label=label):
-        with pytest.raises(datasets.DatasetError) as error:
+        with pytest.raises(AMPKerasError) as error:
             datasets.load(name)
     expected = f"between 0 and {last}. Received: {label}"
     assert str(error.value).endswith(expected)
@@ -109,7 +110,7 @@ def test_label_that_no_class_has_is_refused(name, label, last):
 @pytest.mark.parametrize("name", ["cifar10", "cifar100", "svhn"])
 def test_images_of_another_size_are_refused(name):
     with mocked(image_shape=(28, 28, 1)):
-        with pytest.raises(datasets.DatasetError, match=r"\(28, 28, 1\)"):
+        with pytest.raises(AMPKerasError, match=r"\(28, 28, 1\)"):
             datasets.load(name)
 
 
@@ -133,7 +134,7 @@ def test_unknown_name_lists_the_known_ones():
 def test_no_data_and_no_network_says_what_was_tried(
     name, url, tmp_path, no_network
 ):
-    with pytest.raises(datasets.DatasetError) as error:
+    with pytest.raises(AMPKerasError) as error:
         datasets.load(name, data_dir=str(tmp_path))
     message = str(error.value)
     assert message.startswith(f"{name} could not be loaded from {tmp_path}: ")
@@ -146,7 +147,7 @@ def test_no_data_and_no_network_says_what_was_tried(
 def test_data_dir_that_is_a_file_is_refused(name, tmp_path):
     path = tmp_path / "file"
     path.touch()
-    with pytest.raises(datasets.DatasetError, match="a file, not a folder"):
+    with pytest.raises(AMPKerasError, match="a file, not a folder"):
         datasets.load(name, data_dir=str(path))
 
 
@@ -155,7 +156,7 @@ def test_folder_with_another_dataset_under_the_name_is_refused(tmp_path):
     folder.mkdir(parents=True)
     (folder / "dataset_info.json").write_text("{}")
     (folder / "features.json").write_text("not json")
-    with pytest.raises(datasets.DatasetError, match="cifar10 could not be"):
+    with pytest.raises(AMPKerasError, match="cifar10 could not be"):
         datasets.load("cifar10", data_dir=str(tmp_path))
 
 

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from amp_keras import datasets
+from amp_keras.errors import AMPKerasError
 
 
 def write(path, image, **options):
@@ -27,7 +28,7 @@ def load(path, **options):
 
 
 def fails(path, **options):
-    with pytest.raises(datasets.DatasetError) as error:
+    with pytest.raises(AMPKerasError) as error:
         load(path, **options)
     message = str(error.value)
     assert message.startswith(f"folder:{path} could not be loaded: ")

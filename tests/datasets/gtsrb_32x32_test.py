@@ -9,6 +9,7 @@ from PIL import Image
 
 from amp_keras import datasets
 from amp_keras.datasets import gtsrb_32x32
+from amp_keras.errors import AMPKerasError
 
 # Width, height and region of interest, whose corners are 32 pixels apart.
 BOX = [44, 42, 6, 5, 37, 36]
@@ -63,14 +64,12 @@ def test_archives_in_the_folder_of_tfds_need_no_flag(tmp_path, manual_dir):
 
 def test_missing_archive_is_named(tmp_path, manual_dir):
     (manual_dir / "GTSRB_Final_Test_GT.zip").unlink()
-    with pytest.raises(
-        datasets.DatasetError, match="Missing: GTSRB_Final_Test_GT.zip"
-    ):
+    with pytest.raises(AMPKerasError, match="Missing: GTSRB_Final_Test_GT.zip"):
         datasets.load("gtsrb", str(tmp_path / "data"), str(manual_dir))
 
 
 def test_folder_without_archives_is_named(tmp_path):
-    with pytest.raises(datasets.DatasetError) as error:
+    with pytest.raises(AMPKerasError) as error:
         datasets.load("gtsrb", str(tmp_path / "data"), str(tmp_path))
     message = f"{tmp_path} holds none of GTSRB_Final_Training_Images.zip"
     assert message in str(error.value)

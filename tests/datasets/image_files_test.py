@@ -2,8 +2,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from amp_keras.datasets import DatasetError
 from amp_keras.datasets import image_files
+from amp_keras.errors import AMPKerasError
 
 
 def write(path, pixels, **options):
@@ -57,10 +57,10 @@ def test_folders_give_their_images_sorted(tmp_path):
 
 
 def test_what_is_no_image_is_named(tmp_path):
-    with pytest.raises(DatasetError, match="no such file or folder: .*none"):
+    with pytest.raises(AMPKerasError, match="no such file or folder: .*none"):
         image_files.find([tmp_path / "none"])
-    with pytest.raises(DatasetError, match="no .jpeg, .jpg, .png among"):
+    with pytest.raises(AMPKerasError, match="no .jpeg, .jpg, .png among"):
         image_files.find([tmp_path])
     (tmp_path / "a.png").write_text("text")
-    with pytest.raises(DatasetError, match="a.png is not an image"):
+    with pytest.raises(AMPKerasError, match="a.png is not an image"):
         image_files.read([tmp_path / "a.png"], (2, 2, 1))

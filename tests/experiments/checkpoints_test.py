@@ -8,8 +8,8 @@ import zipfile
 import numpy as np
 import pytest
 
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import checkpoints as checkpoints_module
-from amp_keras.experiments.checkpoints import CheckpointError
 from amp_keras.experiments.checkpoints import Checkpoints
 
 FLIPS = 200
@@ -132,7 +132,7 @@ def test_whole_one_of_a_later_format_is_refused(kept, monkeypatch):
     monkeypatch.setattr(checkpoints_module, "_FORMAT", b"format 3\n")
     kept.save(5, arrays(5), {"step": 5, "history": {}})
     monkeypatch.undo()
-    with pytest.raises(CheckpointError) as error:
+    with pytest.raises(AMPKerasError) as error:
         kept.load_latest()
     assert "step-5.checkpoint was written by another version" in str(
         error.value
@@ -145,7 +145,7 @@ def test_folder_of_the_first_format_is_refused(tmp_path):
     np.savez(path, array_0=np.zeros(3), progress=progress)
     kept = Checkpoints(tmp_path)
     assert kept.exist()
-    with pytest.raises(CheckpointError) as error:
+    with pytest.raises(AMPKerasError) as error:
         kept.load_latest()
     assert str(error.value) == (
         f"{path} was written by another version of amp_keras: go on with the "
@@ -161,7 +161,7 @@ def test_full_disk_leaves_those_before(kept, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(checkpoints_module.np, "savez", fill)
-    with pytest.raises(CheckpointError) as error:
+    with pytest.raises(AMPKerasError) as error:
         kept.save(5, arrays(5), {"step": 5, "history": {}})
     assert str(error.value) == (
         f"the checkpoint {kept.folder / 'step-5.checkpoint'} cannot be written "

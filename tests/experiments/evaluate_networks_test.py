@@ -9,13 +9,12 @@ import tiny_runs
 from amp_keras import AMPModel
 from amp_keras import datasets
 from amp_keras import evaluation
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import evaluated_network
 from amp_keras.experiments import evaluation_plots
 from amp_keras.experiments.checkpoint_callback import Interrupted
-from amp_keras.experiments.config import TrainingError
 from amp_keras.experiments.evaluate_networks import EvaluationOptions
 from amp_keras.experiments.evaluate_networks import evaluate_networks
-from amp_keras.experiments.evaluated_network import EvaluationError
 from amp_keras.experiments.evaluation_directory import EvaluationDirectory
 
 SMALL = {
@@ -239,7 +238,7 @@ def test_outputs_that_are_not_finite_are_refused(tmp_path):
     model.layers[-1].bias.assign(np.full(10, np.nan))
     model.save(tmp_path / "nan.keras")
     network = evaluated_network.of_model_file(tmp_path / "nan.keras", "digits")
-    with pytest.raises(TrainingError, match="outputs are not finite"):
+    with pytest.raises(AMPKerasError, match="outputs are not finite"):
         evaluate([network], tmp_path / "evaluated")
 
 
@@ -256,7 +255,7 @@ def test_network_of_other_data_is_refused(tmp_path, arguments, message):
     x = keras.layers.Dense(arguments.get("classes", 10))(x)
     keras.Model(inputs, x).save(tmp_path / "m.keras")
     network = evaluated_network.of_model_file(tmp_path / "m.keras", "digits")
-    with pytest.raises(EvaluationError, match=message):
+    with pytest.raises(AMPKerasError, match=message):
         evaluate([network], tmp_path / "evaluated")
 
 

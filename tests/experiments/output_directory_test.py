@@ -6,8 +6,8 @@ import json
 import filelock
 import pytest
 
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments.config import TrainingConfig
-from amp_keras.experiments.output_directory import OutputError
 from amp_keras.experiments.run_directory import RunDirectory
 
 CONFIG = dataclasses.asdict(TrainingConfig(epsilon=0.1))
@@ -109,14 +109,14 @@ def contents(folder):
 def test_damaged_file_is_named_and_nothing_removed(name, damage, message, run):
     damage(run / name)
     before = contents(run)
-    with pytest.raises(OutputError) as error:
+    with pytest.raises(AMPKerasError) as error:
         RunDirectory(run, CONFIG)
     line = str(error.value)
     assert line.startswith(f"{run / name} {message}")
     assert line.endswith(ADVICE) and "\n" not in line
     assert contents(run) == before
     if name == "config.json":
-        with pytest.raises(OutputError, match=name):
+        with pytest.raises(AMPKerasError, match=name):
             RunDirectory.first_free(run, CONFIG)
 
 
@@ -135,7 +135,7 @@ def test_file_that_cannot_be_written_is_named(run):
     (run / "history.csv").unlink()
     (run / "history.csv").mkdir()
     directory = RunDirectory(run, CONFIG)
-    with pytest.raises(OutputError) as error:
+    with pytest.raises(AMPKerasError) as error:
         directory.write_history({"loss": [1.0]})
     assert str(error.value) == (
         f"{run / 'history.csv'} cannot be written (Is a directory); when it "
@@ -212,5 +212,5 @@ def test_discard_removes_what_this_command_left(tmp_path):
 def test_flag_that_an_earlier_version_had_not_has_its_default(run):
     without("mixup")(run / "config.json")
     RunDirectory(run, CONFIG).close()
-    with pytest.raises(OutputError, match="--mixup is 0.0, not 0.3"):
+    with pytest.raises(AMPKerasError, match="--mixup is 0.0, not 0.3"):
         RunDirectory(run, {**CONFIG, "mixup": 0.3})

@@ -7,11 +7,11 @@ import scipy.special
 import tiny_runs
 
 from amp_keras import datasets
+from amp_keras.errors import AMPKerasError
 from amp_keras.evaluation import fit_temperature
 from amp_keras.experiments import evaluated_network
 from amp_keras.experiments import input_pipeline
 from amp_keras.experiments import prediction
-from amp_keras.experiments.evaluated_network import EvaluationError
 
 
 @pytest.fixture
@@ -86,6 +86,6 @@ def test_damaged_image_is_named_and_nothing_is_written(run, images, tmp_path):
     folder, _ = images
     (folder / "2.png").write_bytes((folder / "2.png").read_bytes()[:60])
     network, output = evaluated_network.of_run(run), tmp_path / "p.csv"
-    with pytest.raises(EvaluationError, match="2.png is not an image"):
+    with pytest.raises(AMPKerasError, match="2.png is not an image"):
         prediction.predict(network, [folder], output)
     assert not output.exists()

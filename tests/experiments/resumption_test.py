@@ -6,11 +6,11 @@ import pytest
 import soak
 
 from amp_keras import models
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import distribution
 from amp_keras.experiments import input_pipeline
 from amp_keras.experiments import training
 from amp_keras.experiments.checkpoint_callback import Interrupted
-from amp_keras.experiments.checkpoints import CheckpointError
 from amp_keras.experiments.checkpoints import Checkpoints
 from amp_keras.experiments.config import TrainingConfig
 
@@ -202,7 +202,7 @@ def test_checkpoint_of_another_network_is_refused(tmp_path, monkeypatch):
             ]
         ),
     )
-    with pytest.raises(CheckpointError, match="of another network: network/"):
+    with pytest.raises(AMPKerasError, match="of another network: network/"):
         train(checkpoints=kept)
 
 

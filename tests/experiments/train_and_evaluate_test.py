@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from amp_keras import models
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import train_and_evaluate as experiment
 from amp_keras.experiments.checkpoint_callback import Interrupted
 from amp_keras.experiments.config import TrainingConfig
 from amp_keras.experiments.default_epsilon import default_epsilon
-from amp_keras.experiments.output_directory import OutputError
 from amp_keras.experiments.run_directory import RunDirectory
 from amp_keras.experiments.train_and_evaluate import train_and_evaluate
 
@@ -75,9 +75,9 @@ def test_open_folder_stays_open_and_a_named_one_is_closed(tmp_path):
     config = small(epsilon=0.1)
     directory = RunDirectory(tmp_path / "run", experiment.settings(config))
     train_and_evaluate(config, directory)
-    with pytest.raises(OutputError, match="in use by another process"):
+    with pytest.raises(AMPKerasError, match="in use by another process"):
         train_and_evaluate(config, tmp_path / "run")
     directory.close()
-    with pytest.raises(OutputError, match="--epsilon is 0.1, not 0.2"):
+    with pytest.raises(AMPKerasError, match="--epsilon is 0.1, not 0.2"):
         train_and_evaluate(small(epsilon=0.2), tmp_path / "run")
     train_and_evaluate(config, tmp_path / "run")

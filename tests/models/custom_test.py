@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from amp_keras import models
+from amp_keras.errors import AMPKerasError
 
 HEAD = """
 import keras
@@ -77,7 +78,7 @@ def file(tmp_path):
 
 
 def fails(spec):
-    with pytest.raises(models.NetworkError) as error:
+    with pytest.raises(AMPKerasError) as error:
         models.get(spec)((4, 4, 1), 3)
     assert "\n" not in str(error.value)
     return str(error.value)

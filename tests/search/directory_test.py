@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from amp_keras.experiments.output_directory import OutputError
+from amp_keras.errors import AMPKerasError
 from amp_keras.search.directory import SearchDirectory
 
 CONFIG = {"epochs": 1}
@@ -46,7 +46,7 @@ def test_damaged_state_is_named(name, content, fault, directory):
     directory.check()
     path = directory.keras_tuner / name
     path.write_text(content)
-    with pytest.raises(OutputError) as error:
+    with pytest.raises(AMPKerasError) as error:
         directory.check()
     line = str(error.value)
     assert line.startswith(f"{path} {fault}") and line.endswith(ADVICE)
@@ -56,7 +56,7 @@ def test_damaged_state_is_named(name, content, fault, directory):
 def test_folder_in_the_place_of_a_state_is_named(directory):
     directory.oracle_file.unlink()
     directory.oracle_file.mkdir()
-    with pytest.raises(OutputError, match="oracle.json cannot be read"):
+    with pytest.raises(AMPKerasError, match="oracle.json cannot be read"):
         directory.check()
 
 
@@ -64,7 +64,7 @@ def test_trials_that_have_ended_are_not_run_again_for_want_of_a_file(
     directory,
 ):
     directory.oracle_file.unlink()
-    with pytest.raises(OutputError) as error:
+    with pytest.raises(AMPKerasError) as error:
         directory.check()
     assert str(error.value) == (
         f"{directory.oracle_file} is missing, though trials have ended{ADVICE}"
@@ -97,9 +97,9 @@ def test_final_rows_are_added_one_by_one(directory):
 def test_damaged_final_table_is_named(content, directory):
     path = directory.path / "final.csv"
     path.write_bytes(content)
-    with pytest.raises(OutputError):
+    with pytest.raises(AMPKerasError):
         directory.add_final(ROW)
-    with pytest.raises(OutputError) as error:
+    with pytest.raises(AMPKerasError) as error:
         directory.check()
     line = str(error.value)
     assert line.startswith(f"{path} is damaged (")
