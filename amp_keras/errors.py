@@ -12,3 +12,7 @@ class AMPKerasError(Exception):
 
 class DivergedError(AMPKerasError):
     """The loss or the outputs of a run ceased to be finite."""
+
+
+class NetworkError(AMPKerasError):
+    """The network is at fault, whatever the hyperparameters are."""

@@ -3,14 +3,14 @@
 import contextlib
 
 from amp_keras import models
-from amp_keras.errors import AMPKerasError
+from amp_keras.errors import NetworkError
 
 
 def build(config, data):
     """Builds the network, registered or one's own.
 
     Raises:
-        AMPKerasError: If there is no such function, or it fails.
+        NetworkError: If there is no such function, or it fails.
     """
     with _errors():
         return models.get(config.model)(data.image_shape, data.num_classes)
@@ -24,7 +24,7 @@ def facts(config):
         that is registered.
 
     Raises:
-        AMPKerasError: If there is no such file, or function in it.
+        NetworkError: If there is no such file, or function in it.
     """
     with _errors():
         function = models.get(config.model)
@@ -40,5 +40,5 @@ def facts(config):
 def _errors():
     try:
         yield
-    except AMPKerasError as error:
-        raise AMPKerasError(f"--model: {error}") from error
+    except NetworkError as error:
+        raise NetworkError(f"--model: {error}") from error

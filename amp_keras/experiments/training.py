@@ -6,10 +6,11 @@ import re
 import keras
 
 from amp_keras import AMPModel
-from amp_keras import datasets
 from amp_keras.errors import AMPKerasError
+from amp_keras.errors import NetworkError
 from amp_keras.experiments import distribution
 from amp_keras.experiments import network_file
+from amp_keras.experiments import normalization
 from amp_keras.experiments import resumption
 from amp_keras.experiments import run_name
 from amp_keras.experiments.best_weights import BestWeights
@@ -24,18 +25,24 @@ from amp_keras.experiments.progress import ProgressTracker
 from amp_keras.experiments.resumption import MetricsOfBrokenEpoch
 
 
-def build_network(config, data):
+def build_network(config, data, statistics=None):
     """Builds the plain network: raw pixels in, logits out.
 
+    Args:
+        config: A `TrainingConfig`.
+        data: The `ImageData` to train on.
+        statistics: Dict, that of `normalization.statistics`. Defaults to
+            `None`: that of the data.
+
     Raises:
-        AMPKerasError: If there is no such network, or it cannot be built.
+        NetworkError: If there is no such network, or it cannot be built.
     """
-    normalization = keras.layers.Normalization(name="normalization")
-    batches = datasets.evaluation_batches(data.train, batch_size=1024)
-    normalization.adapt(batches.map(lambda images, labels: images))
+    normalize = normalization.build(
+        data.image_shape, statistics or normalization.statistics(data)
+    )
     inputs = keras.Input(data.image_shape, name="pixels")
     network = network_file.build(config, data)
-    outputs = network(normalization(inputs))
+    outputs = network(normalize(inputs))
     name = run_name.of_network_and_data(config)
     return keras.Model(inputs, outputs, name=name)
 
@@ -48,6 +55,7 @@ def train(
     checkpoints=None,
     on_epoch=lambda history: None,
     on_last_epoch=lambda network: None,
+    statistics=None,
     **saving,
 ):
     """Trains a network, or goes on with that.
@@ -64,6 +72,7 @@ def train(
             Defaults to one that does nothing.
         on_last_epoch: Function of the network, called with its weights after
             the last epoch. Defaults to one that does nothing.
+        statistics: As in `build_network`.
         saving: `every_steps` and `should_stop`, as in `CheckpointCallback`.
 
     Returns:
@@ -80,7 +89,7 @@ def train(
     devices = devices or distribution.SingleDevice()
     steps_per_epoch = len(data.train) // config.batch_size
     with devices.scope():
-        model = _compiled_model(config, data, steps_per_epoch)
+        model = _compiled_model(config, data, statistics, steps_per_epoch)
         progress, best = _resume(model, checkpoints, config, data, devices)
         best_weights = BestWeights(progress, best)
         callbacks = [
@@ -147,8 +156,8 @@ def _advice_on_memory(config):
         ) from error
 
 
-def _compiled_model(config, data, steps_per_epoch):
-    network = build_network(config, data)
+def _compiled_model(config, data, statistics, steps_per_epoch):
+    network = build_network(config, data, statistics)
     _check_perturbs_some_variable(config, network)
     model = AMPModel(
         network,
@@ -180,7 +189,7 @@ def _loss(config):
 def _check_perturbs_some_variable(config, network):
     paths = [w.path for w in network.trainable_weights]
     if config.perturb and not any(re.search(config.perturb, p) for p in paths):
-        raise AMPKerasError(
+        raise NetworkError(
             "--perturb must be found in the path of a trainable variable, "
             f"such as {paths[0]}. Received: --perturb={config.perturb}"
         )

@@ -116,7 +116,7 @@ def get(name):
 
     Raises:
         ValueError: If there is no such network.
-        AMPKerasError: If there is no such function in the file or module.
+        NetworkError: If there is no such function in the file or module.
     """
     if ":" in name:
         return CustomNetwork(name)

@@ -10,7 +10,7 @@ import traceback
 
 import keras
 
-from amp_keras.errors import AMPKerasError
+from amp_keras.errors import NetworkError
 
 
 class CustomNetwork:
@@ -29,7 +29,7 @@ class CustomNetwork:
         sha256: String, the SHA-256 of the file's content.
 
     Raises:
-        AMPKerasError: If there is no such file, module or function, or it
+        NetworkError: If there is no such file, module or function, or it
             cannot be executed.
     """
 
@@ -37,7 +37,7 @@ class CustomNetwork:
         self.spec = spec
         place, _, name = spec.rpartition(":")
         if not place or not name.isidentifier():
-            raise AMPKerasError(
+            raise NetworkError(
                 "a network of one's own must be given as FILE.py:FUNCTION or "
                 f"PACKAGE.MODULE:FUNCTION. Received: {spec}"
             )
@@ -47,7 +47,7 @@ class CustomNetwork:
             module = self._import(place)
         self._function = getattr(module, name, None)
         if not callable(self._function):
-            raise AMPKerasError(
+            raise NetworkError(
                 f"{self.path} has no function {name}. Received: {spec}"
             )
 
@@ -62,21 +62,21 @@ class CustomNetwork:
             A `keras.Model`.
 
         Raises:
-            AMPKerasError: If the function raises, returns something else, or
+            NetworkError: If the function raises, returns something else, or
                 its model could not be loaded again once it is saved.
         """
         try:
             network = self._function(tuple(input_shape), num_classes)
             if not isinstance(network, keras.Model):
-                raise AMPKerasError(
+                raise NetworkError(
                     f"{self.spec} must return a keras.Model. "
                     f"Received: {network!r}"
                 )
             outputs = network(keras.Input(input_shape))
-        except AMPKerasError:
+        except NetworkError:
             raise
         except Exception as error:
-            raise AMPKerasError(
+            raise NetworkError(
                 f"{self.spec} failed for input_shape={tuple(input_shape)}, "
                 f"num_classes={num_classes}: {self._where(error)}"
             ) from error
@@ -89,7 +89,7 @@ class CustomNetwork:
         try:
             source = path.read_bytes()
         except OSError as error:
-            raise AMPKerasError(
+            raise NetworkError(
                 f"{path} cannot be read ({error.strerror}). "
                 f"Received: {self.spec}"
             ) from error
@@ -105,7 +105,7 @@ class CustomNetwork:
             code = spec.loader.source_to_code(source, self.path)
             exec(code, module.__dict__)
         except Exception as error:
-            raise AMPKerasError(
+            raise NetworkError(
                 f"{path} cannot be executed: {self._where(error)}"
             ) from error
         finally:
@@ -116,13 +116,13 @@ class CustomNetwork:
         try:
             module = importlib.import_module(name)
         except Exception as error:
-            raise AMPKerasError(
+            raise NetworkError(
                 f"the module {name} cannot be imported; a file is given as "
                 f"FILE.py:FUNCTION ({error!r}). Received: {self.spec}"
             ) from error
         self.path = getattr(module, "__file__", None)
         if self.path is None:
-            raise AMPKerasError(
+            raise NetworkError(
                 f"{name} is a folder and no module. Received: {self.spec}"
             )
         self.sha256 = hashlib.sha256(
@@ -142,7 +142,7 @@ class CustomNetwork:
 def _check_logits(spec, network, outputs, num_classes):
     shape = getattr(outputs, "shape", None)
     if shape != (None, num_classes):
-        raise AMPKerasError(
+        raise NetworkError(
             f"{spec} must return a model with one output for each of "
             f"{num_classes} classes. Received: outputs of shape {shape}"
         )
@@ -150,7 +150,7 @@ def _check_logits(spec, network, outputs, num_classes):
     if isinstance(last, keras.layers.Softmax) or (
         getattr(last, "activation", None) is keras.activations.softmax
     ):
-        raise AMPKerasError(
+        raise NetworkError(
             f"{spec} must return a model whose outputs are logits, without "
             f"softmax. Received: the last layer {last.name}"
         )
@@ -175,7 +175,7 @@ def _check_can_be_loaded(spec, network):
 
 
 def _raise_not_registered(spec, received):
-    raise AMPKerasError(
+    raise NetworkError(
         f"{spec} uses what Keras could not load again from the saved network: "
         "put @keras.saving.register_keras_serializable() before each layer, "
         "model and function of your own, and give layers of your own a "

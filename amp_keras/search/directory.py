@@ -5,6 +5,7 @@ import dataclasses
 import io
 
 from amp_keras.errors import AMPKerasError
+from amp_keras.experiments import normalization
 from amp_keras.experiments.config import TrainingConfig
 from amp_keras.experiments.output_directory import OutputDirectory
 from amp_keras.search import plots
@@ -36,6 +37,7 @@ class SearchDirectory(OutputDirectory):
         _FINAL,
         "final",
         "keras_tuner",
+        "normalization",
         "tensorboard",
         "trials.csv",
     )
@@ -65,6 +67,27 @@ class SearchDirectory(OutputDirectory):
                 "back the file that was there, or begin anew with --overwrite"
             )
         self.read_final()
+
+    def statistics(self, config, load):
+        """Returns the mean and variance of the pixels of a run.
+
+        They are computed once for all runs, commands and workers of the search
+        that train on the same data.
+
+        Args:
+            config: `TrainingConfig` of the run.
+            load: Function that returns its `ImageData`, called if need be.
+
+        Returns:
+            What `normalization.statistics` returns.
+        """
+        split, seed = config.validation_split, config.seed
+        name = f"normalization/validation_split{split:g}-seed{seed}.json"
+        known = self._read_json(name, normalization.KINDS)
+        if known is None:
+            known = normalization.statistics(load())
+            self._write_json(name, known)
+        return known
 
     def write_trials(self, rows):
         """Writes `trials.csv`."""

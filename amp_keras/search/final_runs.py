@@ -33,7 +33,7 @@ def run(directory, configs, seeds, devices):
             if (role, seed) not in done:
                 config = dataclasses.replace(config, seed=seed)
                 print(f"training {role}, seed {seed}", flush=True)
-                network, row = _run(role, config, devices)
+                network, row = _run(role, config, directory, devices)
                 directory.write_final_network(role, seed, network)
                 directory.add_final(row)
     return directory.read_final()
@@ -59,12 +59,17 @@ def _mean(rows, name):
     return statistics.mean(float(row[name]) for row in rows)
 
 
-def _run(role, config, devices):
+def _run(role, config, directory, devices):
     """Returns the trained network and its row of `final.csv`."""
     keras.utils.clear_session()
     keras.utils.set_random_seed(config.seed)
     data = input_pipeline.load_data(config, devices)
-    network, progress = training.train(config, data, devices=devices)
+    network, progress = training.train(
+        config,
+        data,
+        devices=devices,
+        statistics=directory.statistics(config, lambda: data),
+    )
     metrics = evaluation.evaluate(network, data.test, config.batch_size)
     return network, {
         "role": role,

@@ -51,21 +51,25 @@ _ORACLES = {
 }
 
 
-def create(options, config, progress):
+def create(options, space, progress):
     """Returns the oracle that the options ask for.
 
     Args:
         options: `SearchOptions`.
-        config: `TrainingConfig` of the baseline.
+        space: The `SearchSpace`.
         progress: `SearchProgress`.
     """
     objective = keras_tuner.Objective(
         options.objective, _DIRECTIONS[options.objective]
     )
     # keras-tuner takes a seed of 0 for none.
-    arguments = {"objective": objective, "seed": config.seed + 1}
+    arguments = {
+        "objective": objective,
+        "hyperparameters": space.hyperparameters(),
+        "seed": space.baseline.seed + 1,
+    }
     if options.tuner == "hyperband":
-        arguments["max_epochs"] = config.epochs
+        arguments["max_epochs"] = space.baseline.epochs
     else:
         arguments["max_trials"] = options.max_trials
     oracle = _ORACLES[options.tuner](**arguments)
@@ -75,7 +79,7 @@ def create(options, config, progress):
 
 
 def num_trials(oracle):
-    """Returns how many trials an oracle makes, once it knows its space.
+    """Returns how many trials an oracle makes.
 
     Raises:
         AMPKerasError: If the trials allowed do not cover the grid.

@@ -2,7 +2,10 @@
 
 import contextlib
 import dataclasses
+import functools
 import sys
+
+import keras_tuner
 
 from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import input_pipeline
@@ -35,10 +38,10 @@ class Search:
         self._progress = SearchProgress(
             directory.write_trials, options.objective, config.epochs
         )
-        data = input_pipeline.load_data(config, devices)
-        input_pipeline.print_labels(config, data)
-        self._space = SearchSpace(options, config, data)
-        self._oracle = oracle.create(options, config, self._progress)
+        self._load = functools.cache(self._load_data)
+        input_pipeline.print_labels(config, self._load(config.seed))
+        self._space = SearchSpace(options, config)
+        self._oracle = oracle.create(options, self._space, self._progress)
         with self._reading():
             self._tuner = SearchTuner(
                 self._oracle,
@@ -46,6 +49,7 @@ class Search:
                 directory,
                 options.executions_per_trial,
                 devices,
+                self._load,
             )
         self._progress.num_trials = oracle.num_trials(self._oracle)
 
@@ -69,8 +73,19 @@ class Search:
             ) from error
 
     def run(self):
-        """Runs the trials, or as the chief hands them out."""
-        self._tuner.search()
+        """Runs the trials, or as the chief hands them out.
+
+        Raises:
+            AMPKerasError: If no network can be had for any trial.
+        """
+        try:
+            self._tuner.search()
+        except keras_tuner.errors.FatalError as error:
+            raise AMPKerasError(str(error)) from error
+
+    def _load_data(self, seed):
+        config = dataclasses.replace(self._config, seed=seed)
+        return input_pipeline.load_data(config, self._devices)
 
     def rows(self):
         return trials.rows(
@@ -99,8 +114,9 @@ def search(directory, options, config, devices, final=True):
         The rows of `trials.rows`, the best first.
 
     Raises:
-        AMPKerasError: If the folder cannot be gone on with or be written, or
-            what keras-tuner left there cannot be read.
+        AMPKerasError: If the folder cannot be gone on with or be written,
+            what keras-tuner left there cannot be read, or the network cannot
+            be built.
     """
     directory.write_config()
     directory.check()

@@ -2,11 +2,11 @@
 
 import dataclasses
 
+import keras_tuner
 import numpy as np
 
 from amp_keras import perturbation
-from amp_keras import tuner
-from amp_keras.experiments import training
+from amp_keras.tuner.amp_space import AMPSpace
 
 OF_AMP = ("inner_lr", "inner_iters", "norm")
 OF_OPTIMIZER = ("learning_rate", "weight_decay")
@@ -31,34 +31,39 @@ class SearchSpace:
         options: `SearchOptions`.
         config: `TrainingConfig` of the baseline, which gives what is not
             searched.
-        data: `ImageData`, for the shape of the network.
 
     Attributes:
         baseline: The `config`.
-        hyper_model: The `AMPHyperModel` of the network, with the learning rate
-            and the weight decay among its hyperparameters if searched.
     """
 
-    def __init__(self, options, config, data):
+    def __init__(self, options, config):
         self.baseline = config
         self._searched = [n for n in OF_OPTIMIZER if n in options.search]
         norms = self._candidates("norm", options)
-        self.hyper_model = tuner.AMPHyperModel(
-            lambda hp: training.build_network(self.config(hp), data),
+        self._amp = AMPSpace(
             epsilon=options.epsilons or _epsilons(options, norms),
             inner_lr=self._candidates("inner_lr", options),
             inner_iters=self._candidates("inner_iters", options),
             norm=norms,
-            compile=lambda model: model.compile("sgd", "mse"),
         )
 
+    def hyperparameters(self):
+        """Returns them at their defaults, as keras-tuner has them."""
+        hp = keras_tuner.HyperParameters()
+        self.config(hp)
+        return hp
+
     def config(self, hp):
-        """Returns the `TrainingConfig` of a set of hyperparameters."""
+        """Returns the `TrainingConfig` of a set of hyperparameters.
+
+        Args:
+            hp: `keras_tuner.HyperParameters`. What they lack is added.
+        """
         epochs = hp.values.get("tuner/epochs", self.baseline.epochs)
         return dataclasses.replace(
             self.baseline,
             epochs=epochs,
-            **self.hyper_model.arguments(hp),
+            **self._amp.arguments(hp),
             **{name: self._choose(hp, name) for name in self._searched},
         )
 
@@ -74,7 +79,7 @@ class SearchSpace:
 
 
 def _epsilons(options, norms):
-    """The values of each norm, or `None` for those of `AMPHyperModel`."""
+    """The values of each norm, or `None` for those of `AMPSpace`."""
     if options.tuner != "grid":
         return None
     values = _GRID

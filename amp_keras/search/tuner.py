@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import io
 import os
 import statistics
@@ -13,7 +12,7 @@ import keras
 import keras_tuner
 from tensorboard.plugins.hparams import api as hparams
 
-from amp_keras.experiments import input_pipeline
+from amp_keras.errors import NetworkError
 from amp_keras.experiments import training
 
 METRICS = ("val_loss", "val_accuracy", "loss", "accuracy")
@@ -35,17 +34,19 @@ class SearchTuner(keras_tuner.Tuner):
         directory: The `SearchDirectory`.
         executions_per_trial: Int, the number of seeds.
         devices: What `distribution.create` returned.
+        load: Function of a seed that returns the `ImageData` of its runs.
     """
 
-    def __init__(self, oracle, space, directory, executions_per_trial, devices):
+    def __init__(
+        self, oracle, space, directory, executions_per_trial, devices, load
+    ):
         self._space = space
         self._search_directory = directory
         self._devices = devices
-        self._load = functools.lru_cache(self._load_data)
+        self._load = load
         with _quiet():
             super().__init__(
                 oracle,
-                space.hyper_model,
                 directory=str(directory.path),
                 project_name="keras_tuner",
                 executions_per_trial=executions_per_trial,
@@ -54,11 +55,18 @@ class SearchTuner(keras_tuner.Tuner):
     def run_trial(self, trial):
         start = time.monotonic()
         config = self._space.config(trial.hyperparameters)
-        runs = {}
-        for execution in range(self.executions_per_trial):
-            once = dataclasses.replace(config, seed=config.seed + execution)
-            runs[once.seed] = self._train(once, trial, execution)
+        runs = {
+            once.seed: self._train(once, trial)
+            for once in self._executions(config)
+        }
         return {**_summary(runs), "seconds": time.monotonic() - start}
+
+    def search(self):
+        """Runs the trials, or hands them out to workers."""
+        for config in self._executions(self._space.baseline):
+            # Before a worker needs it: they all begin with the same seed.
+            self._statistics(config)
+        super().search()
 
     def save(self):
         """Saves the oracle, which is all that a search goes on by."""
@@ -75,13 +83,35 @@ class SearchTuner(keras_tuner.Tuner):
             print(f"trial {trial.trial_id} failed: {error}", file=sys.stderr)
         super().on_trial_end(trial)
 
-    def _train(self, config, trial, execution):
+    def _executions(self, config):
+        return [
+            dataclasses.replace(config, seed=config.seed + execution)
+            for execution in range(self.executions_per_trial)
+        ]
+
+    def _statistics(self, config):
+        return self._search_directory.statistics(
+            config, lambda: self._load(config.seed)
+        )
+
+    def _train(self, config, trial):
         keras.utils.clear_session()
         keras.utils.set_random_seed(config.seed)
         data = self._load(config.seed)
+        with self._errors_of_network():
+            _, progress = training.train(
+                config,
+                data,
+                self._callbacks(config, trial),
+                self._devices,
+                statistics=self._statistics(config),
+            )
+        return {name: progress.history[name][-1] for name in METRICS}
+
+    def _callbacks(self, config, trial):
         log_dir = self._search_directory.path / "tensorboard"
         log_dir = str(log_dir / trial.trial_id / f"seed{config.seed}")
-        callbacks = [
+        return [
             keras.callbacks.TensorBoard(log_dir, write_graph=False),
             hparams.KerasCallback(
                 log_dir,
@@ -89,12 +119,17 @@ class SearchTuner(keras_tuner.Tuner):
                 trial_id=f"{trial.trial_id}-seed{config.seed}",
             ),
         ]
-        _, progress = training.train(config, data, callbacks, self._devices)
-        return {name: progress.history[name][-1] for name in METRICS}
 
-    def _load_data(self, seed):
-        config = dataclasses.replace(self._space.baseline, seed=seed)
-        return input_pipeline.load_data(config, self._devices)
+    @contextlib.contextmanager
+    def _errors_of_network(self):
+        """Ends the search by an error that every trial would have."""
+        try:
+            yield
+        except NetworkError as error:
+            if self._is_worker():
+                # A chief waits for its workers; the trial has failed.
+                raise
+            raise keras_tuner.errors.FatalError(str(error)) from error
 
 
 def _summary(runs):

@@ -3,7 +3,7 @@
 from amp_keras import extras
 
 with extras.named("amp_keras.tuner", "tuner"):
-    from amp_keras.tuner.hyper_model import EPSILONS
+    from amp_keras.tuner.amp_space import EPSILONS
     from amp_keras.tuner.hyper_model import AMPHyperModel
     from amp_keras.tuner.oracles import BayesianOracle
     from amp_keras.tuner.oracles import GridOracle

@@ -6,21 +6,7 @@ import keras
 import keras_tuner
 
 from amp_keras.amp_model import AMPModel
-from amp_keras.perturbation import NORMS
-
-# Ten values a decade; 0, plain training, is their limit. A ball for each of T
-# variables reaches sqrt(T) times as far as one for all, about 8 in ResNet-20.
-_DECADE = (1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.3, 8.0)
-_GLOBAL = [
-    round(mantissa * 10.0**exponent, 6)
-    for exponent in (-3, -2, -1)
-    for mantissa in _DECADE
-    if 0.002 <= mantissa * 10.0**exponent <= 0.5
-]
-EPSILONS = {
-    "global": [0.0, *_GLOBAL],
-    "per_variable": [0.0, *(round(value / 10, 7) for value in _GLOBAL)],
-}
+from amp_keras.tuner.amp_space import AMPSpace
 
 
 class AMPHyperModel(keras_tuner.HyperModel):
@@ -107,21 +93,7 @@ class AMPHyperModel(keras_tuner.HyperModel):
         tunable=True,
     ):
         super().__init__(name=name, tunable=tunable)
-        self.norm = _values("norm", norm)
-        for value in self.norm:
-            if value not in NORMS:
-                raise ValueError(
-                    f"`norm` must be one of {NORMS}. Received: norm={value!r}"
-                )
-        epsilon = EPSILONS if epsilon is None else epsilon
-        self.epsilon = {
-            value: _with_zero(
-                epsilon[value] if isinstance(epsilon, dict) else epsilon
-            )
-            for value in self.norm
-        }
-        self.inner_lr = [float(v) for v in _values("inner_lr", inner_lr)]
-        self.inner_iters = _values("inner_iters", inner_iters)
+        self._space = AMPSpace(epsilon, inner_lr, inner_iters, norm)
         # A hypermodel, or a method that is bound to one.
         self._wrapped = getattr(build, "__self__", build)
         if not isinstance(self._wrapped, keras_tuner.HyperModel):
@@ -158,14 +130,7 @@ class AMPHyperModel(keras_tuner.HyperModel):
         Returns:
             A dict: `epsilon`, `inner_lr`, `inner_iters` and `norm`.
         """
-        if len(self.norm) == 1:
-            return self._arguments_of(self.norm[0], hp)
-        chosen = hp.Choice("norm", self.norm, ordered=False)
-        arguments = {}
-        for norm in self.norm:
-            with hp.conditional_scope("norm", [norm]):
-                arguments[norm] = self._arguments_of(norm, hp)
-        return arguments[chosen]
+        return self._space.arguments(hp)
 
     def build(self, hp):
         arguments = self.arguments(hp)
@@ -193,38 +158,6 @@ class AMPHyperModel(keras_tuner.HyperModel):
             )
         return model
 
-    def _arguments_of(self, norm, hp):
-        values = self.epsilon[norm]
-        if norm != self.norm[0]:
-            # Without perturbation the norms are the same.
-            values = values[1:]
-        return {
-            "epsilon": hp.Choice(self._name("epsilon", norm), values),
-            "inner_lr": self._choose_where_perturbed(hp, "inner_lr", norm),
-            "inner_iters": self._choose_where_perturbed(
-                hp, "inner_iters", norm
-            ),
-            "norm": norm,
-        }
-
-    def _name(self, name, norm):
-        # keras-tuner drops the value of a name that also belongs to an
-        # inactive hyperparameter.
-        return name if len(self.norm) == 1 else f"{name}_{norm}"
-
-    def _choose_where_perturbed(self, hp, name, norm):
-        values = getattr(self, name)
-        if len(values) == 1:
-            return values[0]
-        value = hp.Choice(
-            self._name(name, norm),
-            sorted(values),
-            default=values[0],
-            parent_name=self._name("epsilon", norm),
-            parent_values=self.epsilon[norm][1:],
-        )
-        return values[0] if value is None else value
-
 
 def _takes_hyperparameters(build):
     if not callable(build) or isinstance(build, keras.Model):
@@ -234,23 +167,3 @@ def _takes_hyperparameters(build):
         )
     parameters = inspect.signature(build).parameters.values()
     return any(parameter.default is parameter.empty for parameter in parameters)
-
-
-def _values(name, value):
-    values = list(value) if isinstance(value, list | tuple) else [value]
-    if not values:
-        raise ValueError(
-            f"`{name}` must be a value or a list of values. "
-            f"Received: {name}={value!r}"
-        )
-    return values
-
-
-def _with_zero(epsilon):
-    values = sorted({0.0, *(float(v) for v in _values("epsilon", epsilon))})
-    if len(values) == 1 or values[0] < 0:
-        raise ValueError(
-            "`epsilon` must be a list of floats >= 0, one of them positive. "
-            f"Received: epsilon={epsilon!r}"
-        )
-    return values

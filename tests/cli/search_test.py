@@ -39,8 +39,9 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 def run_search(folder, *arguments, **environment):
     """Runs the command; returns the process and what it trained."""
-    calls = folder.with_suffix(".calls")
+    calls, work = folder.with_suffix(".calls"), folder.with_suffix(".work")
     calls.write_text("")
+    work.write_text("")
     result = subprocess.run(
         [
             sys.executable,
@@ -48,11 +49,23 @@ def run_search(folder, *arguments, **environment):
             *(arguments or ARGUMENTS),
             f"--output_dir={folder}",
         ],
-        env={**ENVIRONMENT, "CALLS": str(calls), **environment},
+        env={
+            **ENVIRONMENT,
+            "CALLS": str(calls),
+            "WORK": str(work),
+            **environment,
+        },
         capture_output=True,
         text=True,
     )
     return result, calls.read_text().splitlines()
+
+
+def work_of(folder):
+    """Returns what the last search built and adapted, as numbers."""
+    lines = folder.with_suffix(".work").read_text().splitlines()
+    assert set(lines) <= {"build", "adapt"}
+    return {name: lines.count(name) for name in ("build", "adapt")}
 
 
 def read_csv(path):
@@ -69,8 +82,11 @@ def searched(tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("search") / "search"
     killed, first = run_search(folder, KILL="4", HANDICAP="0", FAIL="0.1")
+    assert work_of(folder) == {"build": 3, "adapt": 2}
     assert len(read_csv(folder / "trials.csv")) == 1  # Written as they end.
     again, second = run_search(folder, HANDICAP="0", FAIL="0.1")
+    # The data of trials are known; those of the final runs are others.
+    assert work_of(folder) == {"build": len(second), "adapt": 2}
     assert killed.returncode < 0 and again.returncode == 0, again.stderr
     return folder, first, second, again
 
@@ -87,6 +103,7 @@ def test_finished_search_trains_nothing_and_shows_its_results(searched):
     before = (folder / "final.csv").read_text()
     result, calls = run_search(folder)
     assert calls == [] and result.returncode == 0
+    assert work_of(folder) == {"build": 0, "adapt": 0}
     assert (folder / "final.csv").read_text() == before
     lines = [x for x in again.stdout.splitlines() if x.startswith("test set")]
     assert len(lines) == 2 and set(lines) < set(result.stdout.splitlines())
@@ -241,6 +258,18 @@ def test_search_of_a_network_of_ones_own_on_wrong_labels(tmp_path):
     assert "the SHA-256 of the file of --model" in result.stderr
 
 
+def test_network_that_cannot_be_built_ends_the_search(tmp_path):
+    file = tmp_path / "own.py"
+    file.write_text("def net(input_shape, num_classes):\n    return None\n")
+    result, calls = run_search(
+        tmp_path / "run", f"--model={file}:net", *ARGUMENTS[:-1]
+    )
+    assert result.returncode == 2
+    assert calls == ["0 0 0.2"]
+    line = result.stderr.splitlines()[-1]
+    assert "--model:" in line and "must return a keras.Model" in line
+
+
 def test_search_without_a_successful_trial_fails(tmp_path):
     result, calls = run_search(tmp_path / "run", FAIL="0,0.01,0.1")
     assert calls == [] and result.returncode == 1
@@ -290,6 +319,7 @@ def test_wrong_flag_is_named_with_what_is_accepted(line, messages):
 @pytest.mark.slow
 def test_chief_and_two_workers_share_eight_trials(tmp_path):
     folder, calls = tmp_path / "shared", tmp_path / "calls"
+    work = folder.with_suffix(".work")
     calls.touch()
     arguments = [
         "--train_examples=64",
@@ -303,7 +333,7 @@ def test_chief_and_two_workers_share_eight_trials(tmp_path):
     processes = [
         subprocess.Popen(
             [sys.executable, tiny_search.__file__, *arguments, *role],
-            env={**ENVIRONMENT, "CALLS": str(calls)},
+            env={**ENVIRONMENT, "CALLS": str(calls), "WORK": str(work)},
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -315,6 +345,7 @@ def test_chief_and_two_workers_share_eight_trials(tmp_path):
     assert [row["status"] for row in rows] == ["completed"] * 8
     trained = calls.read_text().splitlines()
     assert len(trained) == 8 and len(set(trained)) == 8
+    assert work_of(folder) == {"build": 8, "adapt": 1}
     ran = [output.count("ran trial") for output in outputs]
     assert ran[0] == 0 and ran[1] + ran[2] == 8
 

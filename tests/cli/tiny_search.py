@@ -3,8 +3,10 @@
 Environment variables: `CALLS`, a file that gets a line for each training;
 `FAIL`, epsilons at which training fails, with commas between them; `KILL`, the
 number of the training at whose beginning the process kills itself; `HANDICAP`,
-an epsilon whose validation loss is raised; `COMMANDS`, command lines to run one
-after the other, whose exit codes and last lines are printed as JSON.
+an epsilon whose validation loss is raised; `WORK`, a file that gets a line for
+each network that is built and each normalization that is adapted; `COMMANDS`,
+command lines to run one after the other, whose exit codes and last lines are
+printed as JSON.
 """
 
 import contextlib
@@ -24,11 +26,27 @@ from amp_keras.experiments import training
 
 
 def tiny(input_shape, num_classes):
+    count("build")
     inputs = keras.Input(input_shape)
     x = keras.layers.Conv2D(4, 3, strides=4)(inputs)
     x = keras.layers.BatchNormalization()(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
     return keras.Model(inputs, keras.layers.Dense(num_classes)(x))
+
+
+def count(work):
+    """Notes what costs time."""
+    if "WORK" in os.environ:
+        with open(os.environ["WORK"], "a") as file:
+            file.write(f"{work}\n")
+
+
+def counted(adapt):
+    def count_and_adapt(*args, **kwargs):
+        count("adapt")
+        return adapt(*args, **kwargs)
+
+    return count_and_adapt
 
 
 def observed(train):
@@ -72,6 +90,8 @@ if __name__ == "__main__":
 
     models._BUILDERS["resnet20"] = tiny
     training.train = observed(training.train)
+    normalization = keras.layers.Normalization
+    normalization.adapt = counted(normalization.adapt)
     if "COMMANDS" in os.environ:
         commands = json.loads(os.environ["COMMANDS"])
         print(json.dumps([outcome(arguments) for arguments in commands]))

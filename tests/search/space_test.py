@@ -5,7 +5,6 @@ import types
 import keras_tuner
 import pytest
 
-from amp_keras import datasets
 from amp_keras.experiments.config import TrainingConfig
 from amp_keras.search.space import SearchSpace
 from amp_keras.tuner.oracles import combinations
@@ -16,12 +15,11 @@ def space(search=("epsilon",), tuner="grid", max_trials=None, **changes):
         search=search, tuner=tuner, max_trials=max_trials, epsilons=None
     )
     config = TrainingConfig(epsilon=0.0, **changes)
-    return SearchSpace(options, config, datasets.load("digits"))
+    return SearchSpace(options, config)
 
 
 def values_of(made, name):
-    hp = keras_tuner.HyperParameters()
-    made.hyper_model.build(hp)
+    hp = made.hyperparameters()
     return [h.values for h in hp.space if h.name == name]
 
 
@@ -54,8 +52,7 @@ def test_own_value_is_the_default_of_what_is_searched():
     made = space(
         search=("epsilon", "learning_rate", "inner_iters"), learning_rate=0.03
     )
-    hp = keras_tuner.HyperParameters()
-    made.hyper_model.build(hp)
+    hp = made.hyperparameters()
     first = next(combinations(hp.space))
     assert first == {"epsilon": 0.0, "learning_rate": 0.03}
 
@@ -78,8 +75,7 @@ def test_hyperparameters_change_the_configuration_of_a_run():
 def test_no_value_is_lost_where_each_norm_has_its_own():
     """keras-tuner drops those of inactive hyperparameters by their names."""
     made = space(search=("epsilon", "norm", "inner_lr"))
-    hp = keras_tuner.HyperParameters()
-    made.hyper_model.build(hp)
+    hp = made.hyperparameters()
     for values in combinations(hp.space):
         hp.values = dict(values)
         hp.ensure_active_values()
