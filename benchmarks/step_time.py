@@ -19,6 +19,7 @@ from absl import flags
 import amp_keras
 from amp_keras import datasets
 from amp_keras import models
+from amp_keras.experiments import markdown
 
 _SHAPE, _CLASSES, _EXAMPLES = (32, 32, 3), 10, 10_000
 _WARM_UP = 3
@@ -92,10 +93,11 @@ def main(_):
         seconds = step_seconds(inner_iters)
         rows.append((f"AMP step, inner_iters={inner_iters}", seconds))
     rows.append(("batch of the input pipeline", batch_seconds()))
-    print("| | ms | of a plain step |")
-    print("|---|---|---|")
-    for name, seconds in rows:
-        print(f"| {name} | {1000 * seconds:.1f} | {seconds / plain:.2f} |")
+    cells = [
+        (name, f"{1000 * seconds:.1f}", f"{seconds / plain:.2f}")
+        for name, seconds in rows
+    ]
+    print(markdown.table(["", "ms", "of a plain step"], cells))
 
 
 if __name__ == "__main__":

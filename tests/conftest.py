@@ -28,6 +28,7 @@ if BACKEND != "tensorflow":
         "cli/comparison_test.py",
         "cli/evaluate_test.py",
         "cli/golden_run_test.py",
+        "cli/metrics_and_plots_test.py",
         "cli/train_test.py",
         "comparison",
         "datasets",

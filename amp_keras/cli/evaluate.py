@@ -13,6 +13,7 @@ from amp_keras.cli.interruption import Interruption
 from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import command
 from amp_keras.experiments import evaluation_tables
+from amp_keras.experiments import markdown
 from amp_keras.experiments.checkpoint_callback import Interrupted
 from amp_keras.experiments.evaluate_networks import EvaluationOptions
 from amp_keras.experiments.evaluate_networks import evaluate_networks
@@ -114,7 +115,7 @@ def main():
 
 def _print_results(results, path):
     rows = evaluation_tables.tables(results)["metrics"]
-    print(evaluation_tables.markdown(rows))
+    print(markdown.table_of_dicts(rows))
     for file in sorted(path.iterdir()):
         print(f"wrote {file}")
 

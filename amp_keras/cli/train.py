@@ -14,6 +14,7 @@ from amp_keras.cli.interruption import Interruption
 from amp_keras.cli.training_flags import config_from_flags
 from amp_keras.experiments import command
 from amp_keras.experiments import distribution
+from amp_keras.experiments import metrics as run_metrics
 from amp_keras.experiments import run_name
 from amp_keras.experiments import train_and_evaluate as experiment
 from amp_keras.experiments.checkpoint_callback import Interrupted
@@ -124,9 +125,7 @@ def _print_config(config, origin):
 
 def _print_results(metrics, path):
     print(
-        f"test accuracy {metrics['test_accuracy']:.4f}, "
-        f"test loss {metrics['test_loss']:.4f}, "
-        f"test ECE {metrics['test_ece']:.4f}, "
+        f"{run_metrics.line(metrics, 'test')}, "
         f"{metrics['seconds']:.0f} s of training"
     )
     for file in sorted(path.iterdir()):

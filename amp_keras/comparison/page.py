@@ -1,14 +1,23 @@
 """The page about a comparison, and the lines that its command prints."""
 
-# Name, unit, factor and decimals of the metrics of a comparison.
-METRICS = {
-    "test_error": ("test error", " %", 100, 1),
-    "test_loss": ("test NLL", "", 1, 3),
-    "test_ece": ("test ECE", "", 1, 3),
-    "last_test_error": ("test error, last epoch", " %", 100, 1),
-    "last_test_loss": ("test NLL, last epoch", "", 1, 3),
-    "last_test_ece": ("test ECE, last epoch", "", 1, 3),
-}
+from amp_keras.experiments import markdown
+from amp_keras.experiments import metrics as run_metrics
+
+
+def _shown():
+    """Name, unit, factor and decimals of the metrics of a comparison."""
+    for prefix, moment in (("test", ""), ("last_test", ", last epoch")):
+        yield f"{prefix}_error", (f"test error{moment}", " %", 100, 1)
+        for metric in run_metrics.METRICS:
+            # The loss of Keras' files is the NLL of papers.
+            name = {"loss": "NLL"}.get(metric.key, metric.heading)
+            if metric.key != "accuracy":
+                title = f"test {name}{moment}"
+                yield f"{prefix}_{metric.key}", (title, "", 1, 3)
+
+
+METRICS = dict(_shown())
+
 _PAGE = """# {title}
 
 {setting}
@@ -67,48 +76,33 @@ def heading(metric):
 
 def table(rows, metrics):
     """Returns a Markdown table with a row for each method."""
-    lines = [
-        ["method", "seeds", "passes", "seconds"]
-        + [heading(name) for name in metrics]
-    ]
-    for row in rows:
-        lines.append(
+    columns = ["method", "seeds", "passes", "seconds"]
+    return markdown.table(
+        [*columns, *map(heading, metrics)],
+        [
             [
                 row["title"],
-                str(row["seeds"]),
+                row["seeds"],
                 f"{row['passes']:.2f}",
                 f"{row['seconds']:.0f}",
                 *(_mean_and_std(row, name) for name in metrics),
             ]
-        )
-    return _markdown(lines)
+            for row in rows
+        ],
+    )
 
 
 def difference_table(rows):
     """Returns a Markdown table of the rows of `statistics.differences`."""
-    lines = [
-        [
-            "method",
-            "metric",
-            "difference",
-            "95 % interval, seeds",
-            "seeds that agree",
-            "95 % interval, test examples",
-        ]
+    columns = [
+        "method",
+        "metric",
+        "difference",
+        "95 % interval, seeds",
+        "seeds that agree",
+        "95 % interval, test examples",
     ]
-    for row in rows:
-        _, _, factor, decimals = METRICS[row["metric"]]
-        lines.append(
-            [
-                row["title"],
-                heading(row["metric"]),
-                f"{factor * row['difference']:+.{decimals}f}",
-                _interval(row["low"], row["high"], factor, decimals),
-                f"{row['agree']} of {row['seeds']}",
-                _interval(row["test_low"], row["test_high"], factor, decimals),
-            ]
-        )
-    return _markdown(lines)
+    return markdown.table(columns, map(_difference, rows))
 
 
 def page(title, setting, rows, differences, metrics, command, versions):
@@ -146,13 +140,19 @@ def _mean_and_std(row, name):
     return f"{text} ± {factor * row[f'{name}_std']:.{decimals}f}"
 
 
+def _difference(row):
+    _, _, factor, decimals = METRICS[row["metric"]]
+    return [
+        row["title"],
+        heading(row["metric"]),
+        f"{factor * row['difference']:+.{decimals}f}",
+        _interval(row["low"], row["high"], factor, decimals),
+        f"{row['agree']} of {row['seeds']}",
+        _interval(row["test_low"], row["test_high"], factor, decimals),
+    ]
+
+
 def _interval(low, high, factor, decimals):
     if low is None:
         return "-"
     return f"{factor * low:+.{decimals}f} to {factor * high:+.{decimals}f}"
-
-
-def _markdown(lines):
-    head, *body = lines
-    lines = [head, ["---"] * len(head), *body]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -4,8 +4,10 @@ import pathlib
 
 from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import json_file
+from amp_keras.experiments import markdown
+from amp_keras.experiments import metrics
 
-_COLUMNS = (
+_FACTS = (
     "dataset",
     "model",
     "norm",
@@ -13,11 +15,9 @@ _COLUMNS = (
     "inner_iters",
     "seed",
     "epochs",
-    "test_accuracy",
-    "test_loss",
-    "test_ece",
-    "seconds",
 )
+# Those of every version: a metric that is added leaves earlier runs readable.
+_REQUIRED = (*_FACTS, "test_accuracy", "test_loss", "test_ece", "seconds")
 # Of runs on data with known wrong labels, and unknown to older versions.
 _LABELS = "wrong_label_share"
 
@@ -42,25 +42,17 @@ def table(folders):
         raise AMPKerasError(
             f"no finished run among the folders. Received: {list(folders)}"
         )
-    columns = _COLUMNS
+    columns = [*_FACTS, *(f"test_{m.key}" for m in metrics.METRICS), "seconds"]
     if any(run.get(_LABELS) for run in runs):
-        columns = (*_COLUMNS, _LABELS)
-    lines = [columns, ["---"] * len(columns)]
-    lines += [[_cell(run.get(column)) for column in columns] for run in runs]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        columns.append(_LABELS)
+    return markdown.table_of_dicts(runs, {name: name for name in columns})
 
 
 def _metrics(folder):
-    kinds = dict.fromkeys(_COLUMNS, (int, float, str))
+    kinds = dict.fromkeys(_REQUIRED, (int, float, str))
     try:
         return json_file.read_object(folder / "metrics.json", kinds)
     except AMPKerasError as error:
         raise AMPKerasError(
             f"{error}: put back the file that was there, or leave {folder} out"
         ) from error
-
-
-def _cell(value):
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -7,35 +7,12 @@ import numpy as np
 from sklearn import metrics as sklearn_metrics
 
 from amp_keras import evaluation
+from amp_keras.experiments import metrics
 
 VALIDATION = "validation data"
 TEST = "test data"
 HALVES = "the other half of the test data"
 NOTHING = "nothing, for no temperature has the highest likelihood"
-
-
-def compute_metrics(labels, log_probabilities, bins=15):
-    """Returns a dict: accuracy, nll, brier, ece and ece_equal_mass.
-
-    Args:
-        labels: Int array of shape `(examples,)`.
-        log_probabilities: Float array of shape `(examples, classes)`.
-        bins: Int, the bins of both calibration errors. Defaults to `15`.
-    """
-    probabilities = np.exp(log_probabilities)
-    predicted = log_probabilities.argmax(-1)
-    of_truth = log_probabilities[np.arange(len(labels)), labels]
-    return {
-        "accuracy": float(np.mean(predicted == labels)),
-        "nll": float(-np.mean(of_truth)),
-        "brier": evaluation.brier_score(labels, probabilities),
-        "ece": evaluation.expected_calibration_error(
-            labels, probabilities, bins
-        ),
-        "ece_equal_mass": evaluation.expected_calibration_error(
-            labels, probabilities, bins, "equal_mass"
-        ),
-    }
 
 
 def report(labels, log_probabilities, class_names, validation=None, bins=15):
@@ -68,7 +45,7 @@ def report(labels, log_probabilities, class_names, validation=None, bins=15):
     for key, values in (("before", log_probabilities), ("after", scaled)):
         diagram = evaluation.reliability(labels, np.exp(values), bins)
         result[key] = {
-            **compute_metrics(labels, values, bins),
+            **metrics.compute(labels, values, metrics.of_evaluation(), bins),
             "reliability": dataclasses.asdict(diagram),
         }
     return result
@@ -127,13 +104,14 @@ def _of_classes(labels, before, after, class_names):
         row = {"class": name, "examples": int(np.sum(own))}
         row["recall"] = _share(taken[own])
         row["precision"] = _share(own[taken])
-        for key, values in (("", before), ("_scaled", after)):
-            if not np.any(own):
-                row.update({f"nll{key}": None, f"brier{key}": None})
-                continue
-            of_class = compute_metrics(labels[own], values[own])
-            row[f"nll{key}"] = of_class["nll"]
-            row[f"brier{key}"] = of_class["brier"]
+        for suffix, values in (("", before), ("_scaled", after)):
+            of_class = {}
+            if np.any(own):
+                of_class = metrics.compute(
+                    labels[own], values[own], metrics.of_evaluation()
+                )
+            for key in ("loss", "brier"):
+                row[f"{key}{suffix}"] = of_class.get(key)
         rows.append(row)
     return rows
 

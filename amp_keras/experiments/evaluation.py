@@ -5,7 +5,7 @@ import numpy as np
 
 from amp_keras import datasets
 from amp_keras.errors import DivergedError
-from amp_keras.evaluation import expected_calibration_error
+from amp_keras.experiments import metrics
 from amp_keras.experiments.finite_loss import DIVERGED_ADVICE
 
 
@@ -13,13 +13,14 @@ def evaluate(network, split, batch_size):
     """Evaluates a network on a split.
 
     Returns:
-        A dict: `accuracy`; `loss`, the mean negative log-likelihood; and
-        `ece`, the expected calibration error over 15 bins.
+        A dict of floats by key of `metrics.METRICS`: `accuracy`; `loss`, the
+        mean negative log-likelihood; `ece`, the expected calibration error
+        over 15 bins.
 
     Raises:
         DivergedError: If the network's outputs are not finite.
     """
-    return compute_metrics(split, predict(network, split, batch_size))
+    return metrics.compute(split.labels, predict(network, split, batch_size))
 
 
 def predict(network, split, batch_size):
@@ -35,16 +36,3 @@ def predict(network, split, batch_size):
             f"The trained network's outputs are not finite. {DIVERGED_ADVICE}"
         )
     return np.asarray(keras.ops.log_softmax(logits))
-
-
-def compute_metrics(split, log_probabilities):
-    """Computes the metrics of predictions, as `evaluate` does."""
-    of_truth = log_probabilities[np.arange(len(split)), split.labels]
-    predictions = log_probabilities.argmax(-1)
-    return {
-        "accuracy": float(np.mean(predictions == split.labels)),
-        "loss": float(-np.mean(of_truth)),
-        "ece": expected_calibration_error(
-            split.labels, np.exp(log_probabilities)
-        ),
-    }

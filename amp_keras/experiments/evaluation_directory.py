@@ -22,7 +22,7 @@ class EvaluationDirectory(OutputDirectory):
         _RESULTS,
         "README.md",
         *(f"{name}.csv" for name in evaluation_tables.NAMES),
-        *(f"{name}.png" for name in evaluation_plots.NAMES),
+        *(f"{plot.name}.png" for plot in evaluation_plots.PLOTS),
     )
 
     @property
@@ -51,10 +51,11 @@ class EvaluationDirectory(OutputDirectory):
         for name, figure in figures.items():
             with self._writing(f"{name}.png") as new:
                 figure.savefig(new, dpi=110)
+        plots = [p for p in evaluation_plots.PLOTS if p.name in figures]
         self._write_text(
             "README.md",
             evaluation_page.page(
-                self.path.name, config, results, tables, list(figures)
+                self.path.name, config, results, tables, plots
             ),
         )
 

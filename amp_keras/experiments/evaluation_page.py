@@ -1,7 +1,8 @@
 """The page about an evaluation, `README.md` in its folder."""
 
 from amp_keras.experiments import classification
-from amp_keras.experiments import evaluation_tables
+from amp_keras.experiments import markdown
+from amp_keras.experiments import metrics
 
 _PAGE = """# {title}
 
@@ -25,13 +26,6 @@ augmentation (`--examples`: over how many training examples):
 {table}
 
 """
-_TITLES = {
-    "reliability": "reliability diagram",
-    "confusion": "confusion matrix",
-    "radius": "loss against radius",
-    "line": "loss along a line",
-    "plane": "loss on a plane",
-}
 _COLUMNS = {
     "network": "network",
     "eigenvalue_1": "largest eigenvalue",
@@ -40,15 +34,6 @@ _COLUMNS = {
     "trace_standard_error": "standard error",
     "weights_norm": "norm of the weights",
     "converged": "converged",
-}
-_METRICS = {
-    "network": "network",
-    "temperature": "temperature",
-    "accuracy": "accuracy",
-    "nll": "NLL",
-    "brier": "Brier",
-    "ece": "ECE",
-    "ece_equal_mass": "ECE, equal mass",
 }
 
 
@@ -60,7 +45,7 @@ def page(title, config, results, tables, plots):
         config: Dict, what `config.json` has.
         results: Dict, what `evaluation.json` has for the networks.
         tables: Dict of rows by name of a table.
-        plots: List of the names of plots.
+        plots: List of the `Plot`s that there are.
     """
     some = next(iter(results.values()))["predictions"]
     versions = [f"{name} {v}" for name, v in config["versions"].items()]
@@ -69,13 +54,15 @@ def page(title, config, results, tables, plots):
         count=len(results),
         examples=some["examples"],
         dataset=config["dataset"],
-        metrics=evaluation_tables.markdown(tables["metrics"], _METRICS),
+        metrics=_metrics(tables),
         temperatures="\n".join(
             f"- {_fitted(name, found['predictions'])}"
             for name, found in results.items()
         ),
         curvature=_curvature(tables),
-        plots="".join(f"![{_TITLES[name]}]({name}.png)\n\n" for name in plots),
+        plots="".join(
+            f"![{plot.title}]({plot.name}.png)\n\n" for plot in plots
+        ),
         command=config["command"],
         revision=config.get("revision") or "of an unknown revision",
         versions=", ".join(versions),
@@ -98,9 +85,15 @@ def _fitted(name, predictions):
     )
 
 
+def _metrics(tables):
+    headings = {m.key: m.heading for m in metrics.of_evaluation()}
+    columns = {"network": "network", "temperature": "temperature", **headings}
+    return markdown.table_of_dicts(tables["metrics"], columns)
+
+
 def _curvature(tables):
     if "curvature" not in tables:
         return ""
     return _CURVATURE.format(
-        table=evaluation_tables.markdown(tables["curvature"], _COLUMNS)
+        table=markdown.table_of_dicts(tables["curvature"], _COLUMNS)
     )

@@ -1,4 +1,4 @@
-"""What a person would look at after an evaluation, as matplotlib figures."""
+"""The plots of an evaluation: a new one is added to `PLOTS`."""
 
 import matplotlib.figure
 import numpy as np
@@ -7,8 +7,8 @@ from matplotlib import ticker
 from sklearn import metrics as sklearn_metrics
 
 from amp_keras.experiments import evaluation_tables
+from amp_keras.experiments.plots import Plot
 
-NAMES = ("reliability", "confusion", "radius", "line", "plane")
 _DIRECTIONS = {
     "amp": "AMP's ascent",
     "gradient": "along the gradient",
@@ -23,8 +23,7 @@ def figures(results):
     Args:
         results: Dict by name of a network, as `evaluation.json` has it.
     """
-    makers = (reliability, confusion, radius, line, plane)
-    made = {name: make(results) for name, make in zip(NAMES, makers)}
+    made = {plot.name: plot.draw(results) for plot in PLOTS}
     return {name: figure for name, figure in made.items() if figure}
 
 
@@ -226,3 +225,13 @@ def _scale_losses(axes):
     if low > 0 and high > 20 * low:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(ticker.FormatStrFormatter("%.3g"))
+
+
+# A figure is `None` where the results have no numbers for it.
+PLOTS = (
+    Plot("reliability", "reliability diagram", reliability),
+    Plot("confusion", "confusion matrix", confusion),
+    Plot("radius", "loss against radius", radius),
+    Plot("line", "loss along a line", line),
+    Plot("plane", "loss on a plane", plane),
+)

@@ -1,8 +1,9 @@
 """The numbers of an evaluation as tables: lists of rows, which are dicts."""
 
+from amp_keras.experiments import metrics
+
 NAMES = ("metrics", "classes", "curvature", "radius", "line")
 DIRECTIONS = ("amp", "gradient", "random")
-METRICS = ("accuracy", "nll", "brier", "ece", "ece_equal_mass")
 
 
 def tables(results):
@@ -14,25 +15,6 @@ def tables(results):
     makers = (_metrics, _classes, _curvature, _radius, _line)
     made = {name: make(results) for name, make in zip(NAMES, makers)}
     return {name: rows for name, rows in made.items() if rows}
-
-
-def markdown(rows, columns=None):
-    """Returns a table in Markdown.
-
-    Args:
-        rows: List of dicts.
-        columns: Dict of titles by key. Defaults to `None`: all keys.
-    """
-    columns = columns or {key: key for key in rows[0]}
-    lines = [list(columns.values()), ["---"] * len(columns)]
-    lines += [[_cell(row[key]) for key in columns] for row in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(value):
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _metrics(results):
@@ -48,7 +30,10 @@ def _metrics(results):
                     "network": name,
                     "scaled": scaled,
                     "temperature": " ".join(f"{t:.4g}" for t in temperatures),
-                    **{m: predictions[key][m] for m in METRICS},
+                    **{
+                        metric.key: predictions[key].get(metric.key)
+                        for metric in metrics.of_evaluation()
+                    },
                 }
             )
     return rows

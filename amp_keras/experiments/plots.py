@@ -1,15 +1,54 @@
-"""What a person would look at after a run, as matplotlib figures."""
+"""The plots of a run: a new one is added to `PLOTS` and nowhere else."""
+
+import dataclasses
+from collections.abc import Callable
 
 import matplotlib.figure
 import numpy as np
 from matplotlib import ticker
 from sklearn import metrics as sklearn_metrics
 
-_SHEET_ROWS, _SHEET_COLUMNS = 4, 8
+_MOST_MISTAKES = 32
+_SHEET_COLUMNS = 8
 _TITLE_LETTERS = 24
 # More would take minutes and gigabytes.
 _MOST_CLASSES_WITH_COUNTS = 200
 _LONGEST_SIDE = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """What a run has to plot.
+
+    Attributes:
+        history: Dict of lists, the logs of each epoch.
+        metrics: Dict, what `metrics.json` has.
+        test: The `Split` with the test data.
+        log_probabilities: Array of shape `(examples, classes)`, those of the
+            test data.
+        class_names: Strings.
+    """
+
+    history: dict
+    metrics: dict
+    test: object
+    log_probabilities: np.ndarray
+    class_names: list
+
+
+@dataclasses.dataclass(frozen=True)
+class Plot:
+    """A plot in a folder, and on the page about it.
+
+    Attributes:
+        name: String: the file is `NAME.png`.
+        title: String, what the page calls it.
+        draw: Function of the results that returns a matplotlib figure.
+    """
+
+    name: str
+    title: str
+    draw: Callable
 
 
 def curves(history, metrics):
@@ -74,14 +113,17 @@ def worst_mistakes(split, log_probabilities, class_names):
     """
     predictions = log_probabilities.argmax(-1)
     of_truth = log_probabilities[np.arange(len(split)), split.labels]
-    worst = np.argsort(of_truth)[: _SHEET_ROWS * _SHEET_COLUMNS]
-    figure = matplotlib.figure.Figure((16, 10), layout="constrained")
-    sheet = figure.subplots(_SHEET_ROWS, _SHEET_COLUMNS).flat
-    for axes in figure.axes:
+    mistakes = np.flatnonzero(predictions != split.labels)
+    worst = mistakes[np.argsort(of_truth[mistakes], kind="stable")]
+    worst = worst[:_MOST_MISTAKES]
+    columns = max(1, min(_SHEET_COLUMNS, len(worst)))
+    rows = -(-len(worst) // columns)
+    figure = matplotlib.figure.Figure(
+        (max(8, 2 * columns), 1 + 2.25 * rows), layout="constrained"
+    )
+    for place, example in enumerate(worst, start=1):
+        axes = figure.add_subplot(rows, columns, place)
         axes.set_axis_off()
-    for axes, example in zip(sheet, worst):
-        if predictions[example] == split.labels[example]:
-            break
         _draw_image(axes, split.images[example])
         true, taken_for = (
             literal(class_names[i][:_TITLE_LETTERS])
@@ -89,6 +131,8 @@ def worst_mistakes(split, log_probabilities, class_names):
         )
         share = np.exp(of_truth[example])
         axes.set_title(f"{true} ({share:.1%})\nas {taken_for}", fontsize=8)
+    if not len(worst):
+        figure.text(0.5, 0.2, "no mistakes", ha="center")
     return figure
 
 
@@ -117,3 +161,28 @@ def _draw_curve(axes, history, metric, test_value):
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter(ticker.NullFormatter())
     axes.grid(alpha=0.3)
+
+
+PLOTS = (
+    Plot(
+        "curves",
+        "learning curves",
+        lambda results: curves(results.history, results.metrics),
+    ),
+    Plot(
+        "mistakes",
+        "worst mistakes",
+        lambda results: worst_mistakes(
+            results.test, results.log_probabilities, results.class_names
+        ),
+    ),
+    Plot(
+        "confusion",
+        "confusion matrix",
+        lambda results: confusion(
+            results.test.labels,
+            results.log_probabilities.argmax(-1),
+            results.class_names,
+        ),
+    ),
+)

@@ -1,12 +1,10 @@
 """The page about a run, `README.md` in its folder."""
 
 from amp_keras.experiments import input_pipeline
+from amp_keras.experiments import markdown
+from amp_keras.experiments import metrics as run_metrics
+from amp_keras.experiments import plots
 
-_METRICS = {
-    "accuracy": "accuracy",
-    "loss": "loss (mean negative log-likelihood)",
-    "ece": "expected calibration error",
-}
 _PAGE = """# {title}
 
 {method}, on {dataset}, {epochs} epochs, seed {seed}{choice}.{labels}
@@ -20,11 +18,7 @@ _PAGE = """# {title}
 
 amp_keras {revision}; {versions}.
 
-![learning curves](curves.png)
-
-![worst mistakes](mistakes.png)
-
-![confusion matrix](confusion.png)
+{plots}
 """
 
 
@@ -48,6 +42,9 @@ def page(title, config, metrics):
         command=config["command"],
         revision=config.get("revision") or "of an unknown revision",
         versions=", ".join(versions),
+        plots="\n\n".join(
+            f"![{plot.title}]({plot.name}.png)" for plot in plots.PLOTS
+        ),
     )
 
 
@@ -79,8 +76,11 @@ def _table(metrics):
         for split, title in (("test", "test"), ("val", "validation"))
         if f"{split}_loss" in metrics
     ]
-    lines = [["", *(title for _, title in splits)], ["---"] * (len(splits) + 1)]
-    for key, title in _METRICS.items():
-        values = [f"{metrics[f'{split}_{key}']:.4f}" for split, _ in splits]
-        lines.append([title, *values])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    rows = [
+        [
+            metric.title,
+            *(metric.text(metrics, split) for split, _ in splits),
+        ]
+        for metric in run_metrics.METRICS
+    ]
+    return markdown.table(["", *(title for _, title in splits)], rows)

@@ -15,7 +15,8 @@ from amp_keras.experiments.output_directory import OutputDirectory
 
 _METRICS = "metrics.json"
 _PREDICTIONS = "test_predictions.csv"
-_SHOWN = ("test_accuracy", "test_loss", "test_ece", "seconds")
+# Those of every version: a metric that is added leaves earlier runs readable.
+_REQUIRED = ("test_accuracy", "test_loss", "test_ece", "seconds")
 
 
 class RunDirectory(OutputDirectory):
@@ -27,13 +28,11 @@ class RunDirectory(OutputDirectory):
         _METRICS,
         "README.md",
         "checkpoints",
-        "confusion.png",
-        "curves.png",
         "history.csv",
-        "mistakes.png",
         "model.keras",
         _PREDICTIONS,
         "tensorboard",
+        *(f"{plot.name}.png" for plot in plots.PLOTS),
     )
 
     @property
@@ -47,7 +46,7 @@ class RunDirectory(OutputDirectory):
     @property
     def metrics(self):
         """The metrics of a run that has finished, or `None`."""
-        return self._read_json(_METRICS, dict.fromkeys(_SHOWN, (int, float)))
+        return self._read_json(_METRICS, dict.fromkeys(_REQUIRED, (int, float)))
 
     def _remove_leftovers(self):
         super()._remove_leftovers()

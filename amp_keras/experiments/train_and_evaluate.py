@@ -12,11 +12,11 @@ from keras.callbacks import TensorBoard
 from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import distribution
 from amp_keras.experiments import input_pipeline
+from amp_keras.experiments import metrics as run_metrics
 from amp_keras.experiments import network_file
 from amp_keras.experiments import plots
 from amp_keras.experiments.checkpoints import ReadOnlyCheckpoints
 from amp_keras.experiments.default_epsilon import default_epsilon
-from amp_keras.experiments.evaluation import compute_metrics
 from amp_keras.experiments.evaluation import evaluate
 from amp_keras.experiments.evaluation import predict
 from amp_keras.experiments.run_directory import RunDirectory
@@ -160,19 +160,11 @@ def _train(config, directory, devices, callbacks, last, saving):
 def _report(directory, data, predictions, history, metrics):
     directory.write_history(history)
     directory.write_predictions(data.test.labels, predictions)
-    classes = predictions.argmax(-1)
-    for name, figure in (
-        ("curves", plots.curves(history, metrics)),
-        (
-            "confusion",
-            plots.confusion(data.test.labels, classes, data.class_names),
-        ),
-        (
-            "mistakes",
-            plots.worst_mistakes(data.test, predictions, data.class_names),
-        ),
-    ):
-        directory.write_plot(name, figure)
+    results = plots.Results(
+        history, metrics, data.test, predictions, data.class_names
+    )
+    for plot in plots.PLOTS:
+        directory.write_plot(plot.name, plot.draw(results))
     directory.write_page(metrics)
 
 
@@ -185,7 +177,7 @@ def _evaluate_copy(network, split, batch_size):
 
 
 def _metrics(network, data, predictions, config):
-    values = {"test": compute_metrics(data.test, predictions)}
+    values = {"test": run_metrics.compute(data.test.labels, predictions)}
     if data.validation:
         values["val"] = evaluate(network, data.validation, config.batch_size)
     return {

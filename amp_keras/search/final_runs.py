@@ -7,9 +7,8 @@ import keras
 
 from amp_keras.experiments import evaluation
 from amp_keras.experiments import input_pipeline
+from amp_keras.experiments import metrics
 from amp_keras.experiments import training
-
-_METRICS = ("accuracy", "loss", "ece")
 
 
 def run(directory, configs, seeds, devices):
@@ -44,19 +43,24 @@ def summary(rows):
     lines = []
     for role in dict.fromkeys(row["role"] for row in rows):
         own = [row for row in rows if row["role"] == role]
-        metrics = ", ".join(
-            f"{name} {_mean(own, f'test_{name}'):.4f}" for name in _METRICS
-        )
+        means = {
+            name: _mean(own, name)
+            for name in (f"test_{metric.key}" for metric in metrics.METRICS)
+        }
         plural = "s" if len(own) > 1 else ""
         lines.append(
-            f"test set, {role} (epsilon={float(own[0]['epsilon']):g}, "
-            f"{len(own)} seed{plural}): {metrics}"
+            f"{role} (epsilon={float(own[0]['epsilon']):g}, "
+            f"{len(own)} seed{plural}): {metrics.line(means, 'test')}"
         )
     return lines
 
 
 def _mean(rows, name):
-    return statistics.mean(float(row[name]) for row in rows)
+    """`None` if it was unknown to the version that wrote one of the rows."""
+    values = [row.get(name) for row in rows]
+    if None in values or "" in values:
+        return None
+    return statistics.mean(map(float, values))
 
 
 def _run(role, config, directory, devices):
@@ -70,12 +74,12 @@ def _run(role, config, directory, devices):
         devices=devices,
         statistics=directory.statistics(config, lambda: data),
     )
-    metrics = evaluation.evaluate(network, data.test, config.batch_size)
+    values = evaluation.evaluate(network, data.test, config.batch_size)
     return network, {
         "role": role,
         "seed": config.seed,
         "epsilon": config.epsilon,
-        **{f"test_{name}": metrics[name] for name in _METRICS},
+        **{f"test_{key}": value for key, value in values.items()},
         "train_loss": progress.history["loss"][-1],
         "train_accuracy": progress.history["accuracy"][-1],
         "seconds": round(progress.seconds, 1),

@@ -2,6 +2,8 @@
 
 import csv
 
+from amp_keras.experiments import markdown
+
 COMPLETED, FAILED, UNFINISHED = "completed", "failed", "unfinished"
 
 _STATUS = {"COMPLETED": COMPLETED, "FAILED": FAILED, "INVALID": FAILED}
@@ -98,9 +100,7 @@ def write_csv(path, rows):
 def table(rows):
     """Returns rows as a Markdown table, without the values of each seed."""
     columns = [c for c in _columns(rows) if "_seed" not in c]
-    lines = [columns, ["---"] * len(columns)]
-    lines += [[_text(row.get(c, "")) for c in columns] for row in rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return markdown.table_of_dicts(rows, {name: name for name in columns})
 
 
 def _columns(rows):

@@ -4,6 +4,7 @@ import scipy.special
 import sklearn.metrics
 
 from amp_keras.experiments import classification
+from amp_keras.experiments import metrics
 
 
 def sampled(temperature, examples=2000, classes=4, seed=0):
@@ -17,12 +18,12 @@ def sampled(temperature, examples=2000, classes=4, seed=0):
 
 def test_metrics_are_those_of_scikit_learn():
     labels, predicted = sampled(1.5)
-    found = classification.compute_metrics(labels, predicted)
+    found = metrics.compute(labels, predicted, metrics.of_evaluation())
     probabilities = np.exp(predicted)
     assert found["accuracy"] == sklearn.metrics.accuracy_score(
         labels, predicted.argmax(-1)
     )
-    assert found["nll"] == pytest.approx(
+    assert found["loss"] == pytest.approx(
         sklearn.metrics.log_loss(labels, probabilities)
     )
     assert found["brier"] == pytest.approx(
@@ -41,7 +42,7 @@ def test_report_scales_by_the_temperature_of_validation_data():
     assert temperature == pytest.approx(2.0, rel=0.1)
     expected = scipy.special.log_softmax(predicted / temperature, axis=-1)
     for key, values in (("before", predicted), ("after", expected)):
-        wanted = classification.compute_metrics(labels, values)
+        wanted = metrics.compute(labels, values, metrics.of_evaluation())
         assert {m: found[key][m] for m in wanted} == pytest.approx(wanted)
         assert np.sum(found[key]["reliability"]["weights"]) == 2000
     assert found["after"]["ece"] < found["before"]["ece"] / 2
@@ -52,7 +53,7 @@ def test_without_validation_data_halves_scale_each_other():
     found = classification.report(labels, predicted, "abcd")
     assert found["fitted_on"] == classification.HALVES
     assert found["temperatures"] == pytest.approx([2.0, 2.0], rel=0.1)
-    assert found["after"]["nll"] < found["before"]["nll"]
+    assert found["after"]["loss"] < found["before"]["loss"]
     assert found["after"]["accuracy"] == found["before"]["accuracy"]
 
 
@@ -62,7 +63,7 @@ def test_predictions_that_are_all_right_are_not_scaled():
     found = classification.report(labels, predicted, "abcd")
     assert found["fitted_on"] == classification.NOTHING
     assert found["temperatures"] == [1.0]
-    assert found["after"]["nll"] == found["before"]["nll"]
+    assert found["after"]["loss"] == found["before"]["loss"]
 
 
 def test_classes_have_what_scikit_learn_finds():
@@ -79,8 +80,8 @@ def test_classes_have_what_scikit_learn_finds():
     )
     assert [row["precision"] for row in classes] == pytest.approx(precision)
     assert [row["recall"] for row in classes[:3]] == pytest.approx(recall[:3])
-    assert classes[3]["recall"] is classes[3]["nll"] is None
-    total = sum(row["nll"] * row["examples"] for row in classes[:3])
-    assert total / 2000 == pytest.approx(found["before"]["nll"])
+    assert classes[3]["recall"] is classes[3]["loss"] is None
+    total = sum(row["loss"] * row["examples"] for row in classes[:3])
+    assert total / 2000 == pytest.approx(found["before"]["loss"])
     matrix = sklearn.metrics.confusion_matrix(labels, predicted.argmax(-1))
     np.testing.assert_array_equal(found["confusion"], matrix)

@@ -88,14 +88,14 @@ def test_predictions_are_those_of_the_network(evaluated):
         logits.argmax(-1) == test.labels
     )
     assert found["fitted_on"] == "validation data"
-    assert found["after"]["nll"] < found["before"]["nll"]
+    assert found["after"]["loss"] < found["before"]["loss"]
 
 
 def test_logits_and_probabilities_are_told_apart(evaluated):
     """The same weights: one network gives logits, one probabilities."""
     _, results = evaluated
     logits, probabilities = results["run"], results["softmax"]
-    for metric in ("accuracy", "nll", "brier", "ece"):
+    for metric in ("accuracy", "loss", "brier", "ece"):
         assert probabilities["predictions"]["before"][metric] == (
             pytest.approx(logits["predictions"]["before"][metric], rel=1e-3)
         )
@@ -147,7 +147,7 @@ def test_folder_has_tables_and_plots_of_all_of_it(evaluated):
         ("softmax", "yes"),
     ]
     after = results["run"]["predictions"]["after"]
-    assert float(rows[1]["nll"]) == after["nll"]
+    assert float(rows[1]["loss"]) == after["loss"]
     assert len(read_csv(folder / "classes.csv")) == 2 * 10
     # Three directions of two radii for each of two networks.
     assert len(read_csv(folder / "radius.csv")) == 2 * 3 * 2
@@ -159,7 +159,7 @@ def test_folder_has_tables_and_plots_of_all_of_it(evaluated):
     page = (folder / "README.md").read_text()
     assert "run: temperature" in page
     assert "softmax: no validation data, so each half" in page
-    assert f"| {after['nll']:.4g} |" in page
+    assert f"| {after['loss']:.4g} |" in page
 
 
 def test_plots_show_the_numbers(evaluated):
@@ -186,7 +186,7 @@ def test_infinite_losses_are_left_out_of_plots(evaluated):
     results["run"]["plane"]["data"][0][0] = None
     results["run"]["amp"]["data"][0][1] = None
     figures = evaluation_plots.figures(results)
-    assert set(figures) == set(evaluation_plots.NAMES)
+    assert set(figures) == {plot.name for plot in evaluation_plots.PLOTS}
 
 
 @pytest.mark.parametrize("steps", [1, 2, 4])

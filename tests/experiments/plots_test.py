@@ -1,6 +1,7 @@
 """What the plots of a run show, read off the figures."""
 
 import numpy as np
+import pytest
 
 from amp_keras.datasets import Split
 from amp_keras.experiments import plots
@@ -30,6 +31,37 @@ def test_worst_mistakes_are_sorted_and_only_mistakes():
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert titles == ["two (5.0%)\nas zero", "zero (20.0%)\nas one"]
     assert not any(axes.axison for axes in figure.axes)
+
+
+def sheet(mistakes, right=5):
+    """Among what is right, whose truth is less likely than that of some."""
+    examples = mistakes + right
+    images = np.ones((examples, 2, 2, 1), "uint8")
+    of_truth = np.linspace(0.3, 0.4, examples)
+    probabilities = np.stack([of_truth, 1 - of_truth, 0 * of_truth + 1e-9], 1)
+    probabilities[:right] = [0.35, 0.33, 0.32]
+    split = Split(images, np.zeros(examples, int))
+    return plots.worst_mistakes(split, np.log(probabilities), NAMES)
+
+
+@pytest.mark.parametrize(
+    ("mistakes", "rows", "columns"),
+    [(1, 1, 1), (7, 1, 7), (8, 1, 8), (9, 2, 8), (32, 4, 8), (40, 4, 8)],
+)
+def test_sheet_is_as_large_as_it_has_mistakes(mistakes, rows, columns):
+    figure = sheet(mistakes)
+    assert len(figure.axes) == min(mistakes, 32)
+    assert all(len(axes.images) == 1 for axes in figure.axes)
+    for axes in figure.axes:
+        grid = axes.get_subplotspec().get_gridspec()
+        assert (grid.nrows, grid.ncols) == (rows, columns)
+    assert figure.get_figheight() == 1 + 2.25 * rows
+
+
+def test_sheet_without_mistakes_says_so():
+    figure = sheet(0)
+    assert not figure.axes
+    assert [text.get_text() for text in figure.texts] == ["no mistakes"]
 
 
 def test_curves_mark_the_epoch_that_is_kept():

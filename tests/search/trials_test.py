@@ -75,8 +75,8 @@ def test_csv_and_table_have_what_any_trial_has(tmp_path):
     assert trials.table(made).splitlines() == [
         "| trial | status | epsilon | inner_lr | val_loss | val_accuracy |",
         "| --- | --- | --- | --- | --- | --- |",
-        "| 0000 | completed | 0 |  | 0.5 | 0.5 |",
-        "| 0001 | failed | 0.1 | 3 |  |  |",
+        "| 0000 | completed | 0 | - | 0.5 | 0.5 |",
+        "| 0001 | failed | 0.1 | 3 | - | - |",
     ]
 
 
