@@ -118,7 +118,10 @@ def test_runs_of_earlier_versions_have_a_dash(capsys):
     final |= {key: str(value) for key, value in values.items()} | final
     (line,) = final_runs.summary([final])
     assert line.endswith(", test size -")
-    (line,) = final_runs.summary([final, {**final, "test_count": "1.0"}])
+    known = {**final, "test_count": "1.0"}
+    # What `final.csv` has of the first row once it has the second.
+    unknown = {**final, "test_count": ""}
+    (line,) = final_runs.summary([unknown, known])
     assert line.endswith(", test size -")
 
 
