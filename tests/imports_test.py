@@ -189,6 +189,69 @@ def test_part_imports_only_what_it_may(part):
             assert lies_in(module, allowed), f"{path} imports {module}"
 
 
+def picture(kind):
+    """Returns the lines of a block of code in CONTRIBUTING.md."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    return re.search(rf"```{kind}\n(.*?)\n```", text, re.DOTALL)[1].split("\n")
+
+
+def parts_of_the_package():
+    """Returns lists of files by the name of a module or folder."""
+    package = ROOT / "amp_keras"
+    names = {path.stem for path in package.glob("*.py")}
+    names |= {path.parent.name for path in package.glob("*/__init__.py")}
+    return {
+        name: python_files(
+            f"amp_keras/{name}"
+            if (package / name).is_dir()
+            else f"amp_keras/{name}.py"
+        )
+        for name in names
+    }
+
+
+def neighbours(path, package, names):
+    """Returns which of the modules of a package a file imports."""
+    for module in imported_modules(path):
+        below = module.removeprefix(f"{package}.")
+        if below != module:
+            name = below.partition(".")[0]
+            yield name if name in names else "__init__"
+
+
+def test_picture_has_the_arrows_between_the_parts():
+    parts = parts_of_the_package()
+    arrows = {
+        name: {
+            other
+            for path in files
+            for other in neighbours(path, "amp_keras", parts)
+        }
+        - {name}
+        for name, files in parts.items()
+    }
+    drawn = {}
+    for line in picture("arrows"):
+        name, _, others = line.partition(" -> ")
+        drawn[name] = set(others.split(", "))
+    assert drawn == {name: found for name, found in arrows.items() if found}
+
+
+@pytest.mark.parametrize(
+    "folder", ["cli", "search", "comparison", "experiments"]
+)
+def test_picture_has_the_modules_of_a_folder_in_layers(folder):
+    layers = [line.split(", ") for line in picture(f"layers {folder}")]
+    depth = {name: i for i, names in enumerate(layers) for name in names}
+    assert sum(map(len, layers)) == len(depth), "a module stands there twice"
+    files = {path.stem: path for path in python_files(f"amp_keras/{folder}")}
+    del files["__init__"]
+    assert set(files) == set(depth)
+    for name, path in files.items():
+        for other in neighbours(path, f"amp_keras.{folder}", files):
+            assert depth[other] > depth[name], f"{name} imports {other}"
+
+
 def test_tests_import_no_script():
     scripts = {path.stem for path in python_files("scripts")}
     for path in python_files("tests"):
