@@ -1,9 +1,21 @@
 """Settings for all tests, made before the backend starts."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 # Two devices to place replicas on, before JAX is imported.
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+
+# On JAX, tests and the commands that they start compile the same small networks
+# again and again. The processes of pytest-xdist inherit the first one's folder.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    cache = tempfile.mkdtemp(prefix="amp_keras_jax_")
+    atexit.register(shutil.rmtree, cache, ignore_errors=True)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = cache
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 import keras
 import pytest
@@ -28,7 +40,9 @@ if BACKEND != "tensorflow":
         "cli/comparison_test.py",
         "cli/evaluate_test.py",
         "cli/golden_run_test.py",
+        "cli/help_test.py",
         "cli/metrics_and_plots_test.py",
+        "cli/own_data_test.py",
         "cli/train_test.py",
         "comparison",
         "datasets",
@@ -36,6 +50,7 @@ if BACKEND != "tensorflow":
         "mutations_test.py",
         "cli/search_test.py",
         "search",
+        "tuner",
     ]
 
 

@@ -7,6 +7,7 @@ from amp_keras.comparison import plots
 from amp_keras.comparison import runs as comparison_runs
 from amp_keras.comparison import statistics
 from amp_keras.comparison.progress import ProgressLine
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import command
 from amp_keras.experiments import input_pipeline
 from amp_keras.experiments import network_file
@@ -42,9 +43,13 @@ def compare(directory, runs, devices, should_stop=lambda: False):
         if reason:
             missing[run] = reason
 
-    comparison_runs.train_missing(
-        runs, devices, printer.callbacks, on_run, should_stop
-    )
+    try:
+        comparison_runs.train_missing(
+            runs, devices, printer.callbacks, on_run, should_stop
+        )
+    except AMPKerasError:
+        directory.discard_unless_used()
+        raise
     found = comparison_runs.finished(runs)
     if found:
         report(directory, runs, found)

@@ -105,7 +105,9 @@ def train(
         with _advice_on_memory(config):
             for part in progress.remaining_fits(steps_per_epoch, config.epochs):
                 _fit(model, config, data, devices, progress, callbacks, part)
-        on_last_epoch(model.model)
+    # It may load networks, which are to live on one device.
+    on_last_epoch(model.model)
+    with devices.scope():
         best_weights.put_back(model.model)
     return model.model, progress
 

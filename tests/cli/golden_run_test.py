@@ -11,8 +11,8 @@ from absl.testing import flagsaver
 
 from amp_keras import models
 from amp_keras.cli import command_line
-from amp_keras.cli import compare
 from amp_keras.cli import train
+from amp_keras.comparison import run_table
 from amp_keras.experiments.config import TrainingConfig
 from amp_keras.experiments.input_pipeline import load_data
 
@@ -78,7 +78,7 @@ def test_finished_run_is_read_and_left_as_it_is(run_again, tmp_path):
     assert f"test accuracy {metrics['test_accuracy']:.4f}" in printed.out
     expected = copy("finished", tmp_path / "expected")
     assert contents(folder) == contents(expected)
-    assert f"{metrics['test_loss']:.4g}" in compare.compare([folder])
+    assert f"{metrics['test_loss']:.4g}" in run_table.table([folder])
 
 
 def test_its_network_gives_what_it_measured():

@@ -51,7 +51,7 @@ def test_help_lists_each_flag_once_by_theme(command, title, own):
 def test_help_of_compare():
     result = answer("apps/compare.py", "--help")
     assert result.returncode == 0
-    assert "Usage: compare.py FOLDER ..." in result.stdout
+    assert "Usage: compare.py [FOLDER ...] [--FLAG=VALUE ...]" in result.stdout
 
 
 def test_help_after_two_dashes_is_no_question():

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from amp_keras import models
-from amp_keras.cli import compare
 from amp_keras.cli import train
+from amp_keras.comparison import run_table
 from amp_keras.experiments import distribution
 from amp_keras.experiments import evaluation_page
 from amp_keras.experiments import evaluation_tables
@@ -83,7 +83,7 @@ def test_run_has_them(tmp_path, capsys):
     train._print_results(found, folder)
     printed = capsys.readouterr().out
     assert f"test ECE {found['test_ece']:.4f}, test size 360.5, " in printed
-    assert cells(compare.compare([folder]))["test_count"] == "360.5"
+    assert cells(run_table.table([folder]))["test_count"] == "360.5"
 
 
 def test_final_runs_of_a_search_have_the_metric(tmp_path):
@@ -111,7 +111,7 @@ def test_runs_of_earlier_versions_have_a_dash(capsys):
     assert "test_count" not in values
     train._print_results(values, GOLDEN)
     assert ", test size -, " in capsys.readouterr().out
-    row = cells(compare.compare([GOLDEN]))
+    row = cells(run_table.table([GOLDEN]))
     assert row["test_count"] == "-"
     assert row["test_loss"] == f"{values['test_loss']:.4g}"
     final = {"role": "chosen", "epsilon": "0.1", "seed": "0"}

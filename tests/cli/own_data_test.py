@@ -12,8 +12,8 @@ from PIL import Image
 from amp_keras import datasets
 from amp_keras import models
 from amp_keras.cli import command_line
-from amp_keras.cli import compare
 from amp_keras.cli import train
+from amp_keras.comparison import run_table
 from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import input_pipeline
 from amp_keras.experiments import run_name
@@ -116,7 +116,7 @@ def test_a_network_of_ones_own_learns_a_folder_with_wrong_labels(
     metrics = read_json(run / "metrics.json")
     assert metrics["wrong_label_share"] == config["wrong_label_share"] == 0.25
     assert (run / "confusion.png").exists() and (run / "mistakes.png").exists()
-    assert "| wrong_label_share |" in compare.compare([run])
+    assert "| wrong_label_share |" in run_table.table([run])
     loaded = keras.models.load_model(run / "model.keras")
     assert loaded.output_shape == (None, 2)
 

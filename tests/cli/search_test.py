@@ -105,7 +105,7 @@ def test_finished_search_trains_nothing_and_shows_its_results(searched):
     assert calls == [] and result.returncode == 0
     assert work_of(folder) == {"build": 0, "adapt": 0}
     assert (folder / "final.csv").read_text() == before
-    lines = [x for x in again.stdout.splitlines() if x.startswith("test set")]
+    lines = [x for x in again.stdout.splitlines() if "test accuracy" in x]
     assert len(lines) == 2 and set(lines) < set(result.stdout.splitlines())
 
 
