@@ -14,6 +14,8 @@ import _tests_path  # noqa: F401
 import applications
 import every_backend
 
+from amp_keras.experiments import markdown
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -25,13 +27,11 @@ def main():
     of_backends = {
         backend: _differences(backend, names) for backend in every_backend.NAMES
     }
-    print("| family | network, side |", " | ".join(of_backends), "|")
-    print("|---|---|" + "---|" * len(of_backends))
+    print(markdown.header(["family", "network, side", *of_backends]))
     for name in names:
         build, side = applications.FAMILIES[name]
         cells = [_cell(rows.get(name)) for rows in of_backends.values()]
-        row = [name, f"{build.__name__}, {side}", *cells]
-        print(f"| {' | '.join(row)} |")
+        print(markdown.row([name, f"{build.__name__}, {side}", *cells]))
 
 
 def _differences(backend, names):

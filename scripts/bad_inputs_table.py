@@ -14,10 +14,11 @@ import tempfile
 import _tests_path  # noqa: F401
 import bad_inputs
 
+from amp_keras.experiments import markdown
+
 
 def main():
-    print("| command line | and | what it prints |")
-    print("|---|---|---|")
+    print(markdown.header(["command line", "and", "what it prints"]))
     for case in bad_inputs.CASES:
         with tempfile.TemporaryDirectory() as folder:
             code, lines, _, _ = bad_inputs.attempt(case, pathlib.Path(folder))

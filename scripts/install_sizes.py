@@ -18,6 +18,8 @@ import sys
 import tempfile
 import venv
 
+from amp_keras.experiments import markdown
+
 _EXTRAS = ("", "jax", "torch", "apps")
 # They are in every fresh environment.
 _TOOLS = {"pip", "setuptools"}
@@ -33,8 +35,8 @@ def main():
         "--directory", help="where to keep the environments; they are large"
     )
     arguments = parser.parse_args()
-    print("| revision | command | packages | MB | the packages |")
-    print("|---|---|---|---|---|")
+    columns = ["revision", "command", "packages", "MB", "the packages"]
+    print(markdown.header(columns))
     with tempfile.TemporaryDirectory() as temporary:
         directory = pathlib.Path(arguments.directory or temporary)
         for revision in arguments.revisions:
@@ -50,14 +52,15 @@ def _row(directory, revision, extra):
         venv.create(environment, with_pip=True)
         _install(python, revision, extra)
     packages = _packages(python)
-    cells = (
-        revision,
-        f"`pip install {requirement}`",
-        len(packages),
-        _megabytes(environment),
-        ", ".join(packages),
+    return markdown.row(
+        [
+            revision,
+            f"`pip install {requirement}`",
+            len(packages),
+            _megabytes(environment),
+            ", ".join(packages),
+        ]
     )
-    return f"| {' | '.join(map(str, cells))} |"
 
 
 def _install(python, revision, extra):

@@ -19,6 +19,8 @@ import subprocess
 import sys
 import tempfile
 
+from amp_keras.experiments import markdown
+
 _ROOT = pathlib.Path(__file__).parents[1]
 _BACKENDS = ("tensorflow", "jax", "torch")
 _TESTS = ("amp_model_test.py", "train_step_test.py")
@@ -42,8 +44,7 @@ def main():
     parser.add_argument("requirements", nargs="+", help="as pip takes them")
     parser.add_argument("--tests", nargs="*", default=_TESTS, help="in tests/")
     arguments = parser.parse_args()
-    print(f"| Keras | {' | '.join(_BACKENDS)} |")
-    print("|---|---|---|---|", flush=True)
+    print(markdown.header(["Keras", *_BACKENDS]), flush=True)
     attributes = {}
     for requirement in arguments.requirements:
         with tempfile.TemporaryDirectory() as folder:
@@ -51,7 +52,7 @@ def main():
             version, names = _private_attributes(folder)
             attributes[version] = set(names)
             results = [_test(folder, b, arguments.tests) for b in _BACKENDS]
-            print(f"| {version} | {' | '.join(results)} |", flush=True)
+            print(markdown.row([version, *results]), flush=True)
     print()
     _print_attributes(attributes)
 
@@ -92,11 +93,10 @@ def _test(folder, backend, tests):
 
 
 def _print_attributes(attributes):
-    print(f"| attribute | {' | '.join(attributes)} |")
-    print("|---|" + "---|" * len(attributes))
+    print(markdown.header(["attribute", *attributes]))
     for name in sorted(_mentioned() & set().union(*attributes.values())):
         has = ("yes" if name in of else "no" for of in attributes.values())
-        print(f"| `{name}` | {' | '.join(has)} |")
+        print(markdown.row([f"`{name}`", *has]))
 
 
 def _mentioned():

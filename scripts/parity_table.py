@@ -16,16 +16,17 @@ import every_backend
 import keras
 import parity
 
+from amp_keras.experiments import markdown
+
 
 def main():
     titles = [f"{c['norm']}, N={c['inner_iters']}" for c in parity.CASES]
-    print("| backend | mode |", " | ".join(titles), "|")
-    print("|---|---|" + "---|" * len(titles))
+    print(markdown.header(["backend", "mode", *titles]))
     for backend in parity.MODES:
         (output,) = every_backend.lines(__file__, backend, "measure")
         for mode, row in json.loads(output).items():
-            cells = " | ".join(f"{difference:.1e}" for difference in row)
-            print(f"| {backend} | {mode} | {cells} |", flush=True)
+            cells = [f"{difference:.1e}" for difference in row]
+            print(markdown.row([backend, mode, *cells]), flush=True)
 
 
 def measure():

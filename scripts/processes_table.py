@@ -15,6 +15,8 @@ import tempfile
 import _tests_path  # noqa: F401
 import processes
 
+from amp_keras.experiments import markdown
+
 _ROWS = {
     "two devices": "devices",
     "two processes": "processes",
@@ -30,11 +32,10 @@ def main():
         _train(runs / "still", "--learning_rate=0")
         _train(runs / "devices", XLA_FLAGS=processes.TWO_DEVICES)
         processes.run_two_processes(runs / "processes")
-        print("| run | largest difference to one device |")
-        print("|---|---|")
+        print(markdown.header(["run", "largest difference to one device"]))
         for title, name in _ROWS.items():
             difference = processes.largest_difference(runs / name, runs / "one")
-            print(f"| {title} | {difference:.1e} |")
+            print(markdown.row([title, f"{difference:.1e}"]))
 
 
 def _train(run, *arguments, **environment):

@@ -6,7 +6,7 @@ python scripts/soak_table.py --kills=20 --dataset=cifar10 ...
 
 What follows `--kills` goes to `apps/train.py`. A run left alone gives the
 result to be reached; `tests/experiments/soak.py` kills and starts the other.
-The weights, the history and the measures of the two must be equal bit for bit.
+The weights, the history and the metrics of the two must be equal bit for bit.
 The exit code is 1 if they are not.
 """
 
@@ -18,6 +18,8 @@ import tempfile
 import _tests_path  # noqa: F401
 import soak
 
+from amp_keras.experiments import markdown
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -27,10 +29,10 @@ def main():
         runs = soak.Soak(pathlib.Path(folder), tuple(arguments), kills.kills)
         first, second, end = runs.run_alone()
         print(f"left alone: first checkpoint after {first:.0f} s, {end:.0f} s")
-        print("| kill | after, s | last checkpoint, step |")
-        print("|---|---|---|")
+        print(markdown.header(["kill", "after, s", "last checkpoint, step"]))
         for number, kill in enumerate(runs.run_killed(first, second), start=1):
-            print(f"| {number} | {kill[0]:.1f} | {kill[1]} |", flush=True)
+            seconds, step = kill
+            print(markdown.row([number, f"{seconds:.1f}", step]), flush=True)
         differences = runs.differences()
         print("differ:", ", ".join(differences) or "none, bit for bit")
         sys.exit(bool(differences))

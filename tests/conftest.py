@@ -50,7 +50,6 @@ if BACKEND != "tensorflow":
         "mutations_test.py",
         "cli/search_test.py",
         "search",
-        "tuner",
     ]
 
 

@@ -143,6 +143,7 @@ ALLOWED = {
     },
     # Beside the networks, helpers in tests/.
     "scripts": {
+        "amp_keras.experiments.markdown",
         "amp_keras.models",
         "applications",
         "bad_inputs",

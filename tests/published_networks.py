@@ -6,6 +6,8 @@ papers' tables, without the package.
 
 import math
 
+from amp_keras.experiments import markdown
+
 HE = "He et al., CVPR 2016, table 6"
 FORK = "a fork of kuangliu/pytorch-cifar"
 PYRAMID = "Han et al., CVPR 2017, table 4"
@@ -137,10 +139,10 @@ def parameters(network):
 
 def table(counts):
     """Returns the lines of the table for a dict of names and counts."""
-    lines = ["| network | parameters | published | source |"]
-    lines.append("|---|---|---|---|")
+    rows = []
     for name, count in counts.items():
         published, source = PUBLISHED[name] or ("-", "-")
         published = published if source == "-" else f"{published}M"
-        lines.append(f"| `{name}` | {count:,} | {published} | {source} |")
-    return lines
+        rows.append([f"`{name}`", f"{count:,}", published, source])
+    columns = ["network", "parameters", "published", "source"]
+    return markdown.table(columns, rows).splitlines()

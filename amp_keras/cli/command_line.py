@@ -114,8 +114,8 @@ def run(main, argv=None, takes=None):
             on stderr and exit code 2.
         argv: List of strings, the command line. Defaults to `None`:
             `sys.argv`.
-        takes: String, what the command takes instead of flags, as a person
-            reads it. Defaults to `None`: it takes flags only.
+        takes: String, what the command takes, as a person reads it. Defaults
+            to `None`: it takes flags only.
     """
 
     def guarded(argv):

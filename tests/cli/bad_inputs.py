@@ -29,6 +29,7 @@ from amp_keras.cli import train
 from amp_keras.datasets import tfds_reader
 from amp_keras.datasets.gtsrb.gtsrb_dataset_builder import ARCHIVES
 from amp_keras.experiments import checkpoints
+from amp_keras.experiments import markdown
 
 SMALL = ("--epochs=2", "--train_examples=64", "--batch_size=32")
 
@@ -537,4 +538,4 @@ def row(case, message):
     """A line of the table in docs/failures.md."""
     arguments = " ".join(a for a in case.arguments if a not in SMALL)
     cells = (f"`{arguments}`", case.title, f"`{message}`")
-    return "| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |"
+    return markdown.row(cells)

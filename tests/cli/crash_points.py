@@ -30,6 +30,7 @@ import keras
 
 from amp_keras import models
 from amp_keras.cli import command_line
+from amp_keras.experiments import markdown
 
 ARGUMENTS = {
     "train": (
@@ -294,16 +295,15 @@ def table(results):
         file = re.sub(r"\d+", "N", operation.path.replace(".new-", ""))
         kinds[file]["just opened" if operation.is_torn else operation.kind] += 1
         wrong[file] += bool(fault)
-    lines = ["| file | killed before | points | ended the same |"]
-    lines.append("|---|---|---|---|")
+    rows = []
     for file, counts in sorted(kinds.items()):
         of_kinds = ", ".join(f"{k} {n}" for k, n in sorted(counts.items()))
         points = counts.total()
-        lines.append(
-            f"| `{file}` | {of_kinds} | {points} | {points - wrong[file]} |"
-        )
+        rows.append([f"`{file}`", of_kinds, points, points - wrong[file]])
     total = sum(counts.total() for counts in kinds.values())
-    return "\n".join([*lines, f"| all | | {total} | {total - wrong.total()} |"])
+    rows.append(["all", "", total, total - wrong.total()])
+    columns = ["file", "killed before", "points", "ended the same"]
+    return markdown.table(columns, rows)
 
 
 def prepare(name):

@@ -46,5 +46,5 @@ def test_table_counts_points_by_file():
     assert crash_points.table(results).splitlines()[2:] == [
         "| `a.csv` | just opened 1, open to write 1, rename 1 | 3 | 2 |",
         "| `step-N` | rename 2 | 2 | 1 |",
-        "| all | | 5 | 3 |",
+        "| all |  | 5 | 3 |",
     ]

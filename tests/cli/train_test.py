@@ -464,9 +464,7 @@ def test_lock_of_a_process_that_is_gone_does_not_count(tmp_path):
     assert (small(tmp_path) / "metrics.json").exists()
 
 
-@pytest.mark.parametrize(
-    "name", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_signal_saves_and_says_how_to_go_on(name, tmp_path):
     run = tmp_path / "run"
     command = [
