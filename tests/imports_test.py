@@ -100,6 +100,7 @@ ALLOWED = {
         "matplotlib",
         "numpy",
         "sklearn",
+        "tensorboard",
     },
     "amp_keras/search": {
         "amp_keras.errors",
@@ -110,7 +111,6 @@ ALLOWED = {
         "keras_tuner",
         "matplotlib",
         "numpy",
-        "tensorboard",
     },
     "amp_keras/comparison": {
         "amp_keras.errors",

@@ -91,12 +91,7 @@ def _compare(directory, runs, devices):
                 directory, runs, devices, interruption.came
             )
         except Interrupted:
-            print(
-                "\nInterrupted and saved. The same command goes on from here:"
-                f"\n{command.repeated()}",
-                file=sys.stderr,
-            )
-            sys.exit(128 + interruption.signal)
+            interruption.end()
 
 
 def run():

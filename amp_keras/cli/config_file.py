@@ -22,6 +22,8 @@ _KINDS = {
 def set_defaults(recipe, path, names):
     """Makes the values of a recipe and of a file the defaults of flags.
 
+    It prints what the recipe decides.
+
     The file counts more than the recipe, and a flag that the command line
     gives keeps the value given there.
 
@@ -38,8 +40,20 @@ def set_defaults(recipe, path, names):
     _check_names(path, values, names)
     for name, value in _of_recipe(recipe, values).items():
         _set_default(f"--recipe={recipe}", name, value)
+    if recipe:
+        _print_recipe(recipe, values)
     for name, value in values.items():
         _set_default(f"--config={path}", name, value)
+
+
+def _print_recipe(recipe, values):
+    """Says what a recipe decides, and nothing else does."""
+    decided = [
+        f"{name}={value}"
+        for name, value in _of_recipe(recipe, values).items()
+        if flags.FLAGS[name].using_default_value and name not in values
+    ]
+    print(f"--recipe={recipe}: {', '.join(decided)}")
 
 
 def _of_recipe(recipe, values):

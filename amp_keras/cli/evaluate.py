@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import sys
 
 from absl import flags
 
@@ -11,7 +10,6 @@ from amp_keras.cli import command_line
 from amp_keras.cli.evaluation_flags import networks_from_flags
 from amp_keras.cli.interruption import Interruption
 from amp_keras.errors import AMPKerasError
-from amp_keras.experiments import command
 from amp_keras.experiments import evaluation_tables
 from amp_keras.experiments import markdown
 from amp_keras.experiments.checkpoint_callback import Interrupted
@@ -127,12 +125,7 @@ def _evaluate_until_interrupted(networks, options, directory):
                 networks, options, directory, interruption.came
             )
         except Interrupted:
-            print(
-                "Interrupted and saved. The same command goes on from here:\n"
-                f"{command.repeated()}",
-                file=sys.stderr,
-            )
-            sys.exit(128 + interruption.signal)
+            interruption.end()
         except AMPKerasError:
             if not directory.results:
                 directory.discard()

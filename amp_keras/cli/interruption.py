@@ -2,6 +2,9 @@
 
 import contextlib
 import signal
+import sys
+
+from amp_keras.experiments import command
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -27,6 +30,16 @@ class Interruption(contextlib.AbstractContextManager):
     def came(self):
         """Returns whether a signal came."""
         return self.signal is not None
+
+    def end(self):
+        """Says how to go on, and ends the process as shells expect it."""
+        # A line of its own: the terminal may show ^C, and half a progress bar.
+        print(
+            "\nInterrupted and saved. The same command goes on from here:\n"
+            f"{command.repeated()}",
+            file=sys.stderr,
+        )
+        sys.exit(128 + self.signal)
 
     def _note(self, number, frame):
         self.signal = number

@@ -1,7 +1,6 @@
 """The command that trains a network: `apps/train.py`."""
 
 import contextlib
-import sys
 
 import keras
 from absl import flags
@@ -12,7 +11,6 @@ from amp_keras.cli import help_text
 from amp_keras.cli import output_flags  # noqa: F401
 from amp_keras.cli.interruption import Interruption
 from amp_keras.cli.training_flags import config_from_flags
-from amp_keras.experiments import command
 from amp_keras.experiments import distribution
 from amp_keras.experiments import metrics as run_metrics
 from amp_keras.experiments import run_name
@@ -107,12 +105,7 @@ def _run_until_interrupted(config, directory, devices):
                 should_stop=interruption.came,
             )
         except Interrupted:
-            print(
-                "Interrupted and saved. The same command goes on from here:\n"
-                f"{command.repeated()}",
-                file=sys.stderr,
-            )
-            sys.exit(128 + interruption.signal)
+            interruption.end()
 
 
 def _print_config(config, origin):

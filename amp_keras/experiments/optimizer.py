@@ -1,5 +1,7 @@
 """The optimizer of a run and its learning rate over time."""
 
+import warnings
+
 import keras
 
 from amp_keras.errors import AMPKerasError
@@ -40,6 +42,14 @@ def _schedule(config, steps_per_epoch):
         return keras.optimizers.schedules.PiecewiseConstantDecay(
             [epoch * steps_per_epoch - 1 for epoch in milestones],
             [config.learning_rate * 0.1**i for i in range(len(milestones) + 1)],
+        )
+    if config.epochs <= config.warmup_epochs:
+        warnings.warn(
+            "the learning rate is warmed up for as long as the run is and "
+            "never reaches --learning_rate; try --warmup_epochs=0. Received: "
+            f"--epochs={config.epochs}, "
+            f"--warmup_epochs={config.warmup_epochs:g}",
+            stacklevel=3,
         )
     total_steps = config.epochs * steps_per_epoch
     warmup_steps = int(config.warmup_epochs * steps_per_epoch)

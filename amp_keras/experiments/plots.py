@@ -152,8 +152,12 @@ def _draw_curve(axes, history, metric, test_value):
             epochs = range(1, len(history[key]) + 1)
             axes.plot(epochs, history[key], marker=".", label=label)
     axes.axhline(test_value, color="gray", linestyle="--", label="test")
+    # Half an epoch at the ends: of one epoch there is a point and no line.
+    axes.set_xlim(0.5, len(history["loss"]) + 0.5)
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(
+        ticker.MaxNLocator(integer=True, min_n_ticks=1)
+    )
     axes.set_ylabel(metric)
     if metric == "loss" and max(history["loss"]) > 10 * min(history["loss"]):
         axes.set_yscale("log")

@@ -7,7 +7,6 @@ import pathlib
 import tempfile
 
 import keras
-from keras.callbacks import TensorBoard
 
 from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import distribution
@@ -15,6 +14,7 @@ from amp_keras.experiments import input_pipeline
 from amp_keras.experiments import metrics as run_metrics
 from amp_keras.experiments import network_file
 from amp_keras.experiments import plots
+from amp_keras.experiments import tensorboard_logs
 from amp_keras.experiments.checkpoints import ReadOnlyCheckpoints
 from amp_keras.experiments.default_epsilon import default_epsilon
 from amp_keras.experiments.evaluation import evaluate
@@ -136,6 +136,9 @@ def _train(config, directory, devices, callbacks, last, saving):
         if data.validation:
             last.update(_evaluate_copy(network, data.test, config.batch_size))
 
+    logs = tensorboard_logs.callbacks(
+        directory.tensorboard, dataclasses.asdict(config), directory.path.name
+    )
     try:
         data = input_pipeline.load_data(config, devices)
         directory.write_config(**input_pipeline.facts(data))
@@ -143,7 +146,7 @@ def _train(config, directory, devices, callbacks, last, saving):
         network, progress = train(
             config,
             data,
-            [TensorBoard(directory.tensorboard, write_graph=False), *callbacks],
+            [*logs, *callbacks],
             devices,
             checkpoints=directory.checkpoints,
             on_epoch=directory.write_history,

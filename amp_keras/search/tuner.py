@@ -10,9 +10,9 @@ import time
 
 import keras
 import keras_tuner
-from tensorboard.plugins.hparams import api as hparams
 
 from amp_keras.errors import NetworkError
+from amp_keras.experiments import tensorboard_logs
 from amp_keras.experiments import training
 
 METRICS = ("val_loss", "val_accuracy", "loss", "accuracy")
@@ -111,14 +111,11 @@ class SearchTuner(keras_tuner.Tuner):
     def _callbacks(self, config, trial):
         log_dir = self._search_directory.path / "tensorboard"
         log_dir = str(log_dir / trial.trial_id / f"seed{config.seed}")
-        return [
-            keras.callbacks.TensorBoard(log_dir, write_graph=False),
-            hparams.KerasCallback(
-                log_dir,
-                trial.hyperparameters.values,
-                trial_id=f"{trial.trial_id}-seed{config.seed}",
-            ),
-        ]
+        return tensorboard_logs.callbacks(
+            log_dir,
+            trial.hyperparameters.values,
+            f"{trial.trial_id}-seed{config.seed}",
+        )
 
     @contextlib.contextmanager
     def _errors_of_network(self):

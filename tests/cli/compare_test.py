@@ -40,8 +40,19 @@ def test_each_finished_run_has_a_row(tmp_path):
     table = run_table.table([amp, tmp_path / "unfinished", erm]).splitlines()
     assert len(table) == 4
     row = "digits | resnet20 | global | 0.02 | 1 | 0 | 30 | 0.9833 | 0.0429"
-    assert table[2] == f"| {row} | 0.0111 | 49.6 |"
+    assert table[2] == f"| {amp} | {row} | 0.0111 | 49.6 |"
     assert "| 0 | 1 | 0 | 30 | 0.9833 | 0.0523 |" in table[3]
+
+
+def test_settings_that_differ_have_columns(tmp_path):
+    folders = [write_run(tmp_path / name) for name in ("old", "a", "b", "bare")]
+    configs = [{}, {"crop": 4, "verbose": 2}, {"crop": 2, "batch_size": 64}]
+    for folder, config in zip(folders, configs):
+        (folder / "config.json").write_text(json.dumps(config))
+    head, _, *rows = run_table.table(folders).splitlines()
+    assert "| epochs | batch_size | crop | test_accuracy |" in head
+    found = [row.split(" | ")[8:10] for row in rows]
+    assert found == [["128", "-"], ["128", "4"], ["64", "2"], ["-", "-"]]
 
 
 def test_no_finished_run_says_so(tmp_path, capsys):

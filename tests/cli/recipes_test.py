@@ -97,3 +97,21 @@ def test_recipe_has_values_by_network(tmp_path, monkeypatch):
     ):
         chosen = config("--recipe=paper", *arguments)
         assert (chosen.epsilon, chosen.epochs) == (expected, 7)
+
+
+def test_recipe_says_what_it_decides(tmp_path, capsys):
+    file = tmp_path / "config.json"
+    file.write_text('{"epochs": 7}')
+    config("--recipe=paper", f"--config={file}", "--learning_rate=0.3")
+    printed = capsys.readouterr().out
+    assert printed.startswith("--recipe=paper: ")
+    assert "batch_size=50" in printed and "milestones=100,150" in printed
+    assert "epochs=" not in printed.replace("warmup_epochs=", "")
+    assert "learning_rate" not in printed
+
+
+@pytest.mark.parametrize("epochs, warns", [(1, True), (2, False)])
+def test_run_that_is_all_warm_up_warns(epochs, warns, recwarn):
+    build_optimizer(TrainingConfig(epochs=epochs), steps_per_epoch=7)
+    found = [str(warning.message) for warning in recwarn]
+    assert any("try --warmup_epochs=0" in text for text in found) == warns

@@ -17,6 +17,10 @@ import pytest
 import requests
 import tensorflow_datasets as tfds
 from absl.testing import flagsaver
+from tensorboard.backend.event_processing.event_accumulator import (
+    EventAccumulator,
+)
+from tensorboard.plugins.hparams import metadata
 
 from amp_keras import models
 from amp_keras.cli import command_line
@@ -86,6 +90,16 @@ def read_json(path):
     return json.loads(path.read_text())
 
 
+def hparams(run):
+    """Returns the numbers that TensorBoard's HParams lists of a run."""
+    events = EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    name = metadata.SESSION_START_INFO_TAG
+    content = events.summary_metadata[name].plugin_data.content
+    values = metadata.parse_session_start_info_plugin_data(content).hparams
+    return {key: value.number_value for key, value in values.items()}
+
+
 def test_run_leaves_its_files(tmp_path, capsys):
     run = small(tmp_path, "--epsilon=0.05", "--validation_split=0.2")
     assert sorted(path.name for path in run.iterdir()) == [
@@ -124,6 +138,8 @@ def test_run_leaves_its_files(tmp_path, capsys):
     assert f"| {metrics['test_accuracy']:.4f} |" in page
     assert config["command"] in page and "curves.png" in page
     assert list((run / "tensorboard" / "train").iterdir())
+    listed = hparams(run)
+    assert (listed["epsilon"], listed["batch_size"]) == (0.05, 32)
     output = capsys.readouterr().out
     assert f"test accuracy {metrics['test_accuracy']:.4f}" in output
     assert f"wrote {run / 'model.keras'}" in output

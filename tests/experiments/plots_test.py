@@ -81,3 +81,13 @@ def test_curves_mark_the_epoch_that_is_kept():
     assert list(lines["test"].get_ydata()) == [1.6, 1.6]
     assert list(lines["kept"].get_xdata()) == [2, 2]
     assert list(accuracy.lines[-1].get_xdata()) == [2, 2]
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_axis_of_curves_has_the_epochs_and_nothing_between(epochs):
+    history = {"loss": [0.5] * epochs, "accuracy": [0.5] * epochs}
+    metrics = {"test_loss": 0.4, "test_accuracy": 0.6, "epoch": epochs}
+    for axes in plots.curves(history, metrics).axes:
+        low, high = axes.get_xlim()
+        ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+        assert ticks == list(range(1, epochs + 1))
