@@ -9,6 +9,7 @@ import re
 import keras
 
 from amp_keras import weights_file
+from amp_keras.batch_part import stride_of
 from amp_keras.delegation import Delegation
 from amp_keras.delegation import check_network
 from amp_keras.epsilon import Epsilon
@@ -45,8 +46,9 @@ class AMPModel(Delegation, Trainer, keras.Model):
     All passes of a step see the same batch, dropout masks and random
     augmentation of layers that use `keras.random.SeedGenerator`. Loss, metrics
     and batch normalization statistics come from the first pass, at the
-    unperturbed weights. Should a gradient become infinite or NaN, the step's
-    gradients are dropped and its loss is reported as NaN, for
+    unperturbed weights; `inner_fraction` says what changes with a part of the
+    batch. Should a gradient become infinite or NaN, the step's gradients are
+    dropped and its loss is reported as NaN, for
     `keras.callbacks.TerminateOnNaN` to see; an optimizer with dynamic loss
     scaling skips the step instead.
 
@@ -112,6 +114,14 @@ class AMPModel(Delegation, Trainer, keras.Model):
             `perturbation_clipped`, the share of steps (with
             `norm="per_variable"`, of variables and steps) in which the last
             ascent left the ball. They cost no pass. Defaults to `False`.
+        inner_fraction: Float, the share of each batch that the ascent sees:
+            `1/s` with an integer `s`, for every `s`-th example. A step then
+            costs `inner_iters * inner_fraction + 1` passes instead of
+            `inner_iters + 1`, and asks for shuffled batches and for an
+            `epsilon` that is two to three times as large. Loss and metrics of
+            the training batches are those of the part; batch normalization
+            statistics and all other state come from the last pass, over the
+            whole batch. Defaults to `1.0`.
         name: String, the name of the model. Defaults to `None`: chosen by
             Keras.
 
@@ -126,8 +136,8 @@ class AMPModel(Delegation, Trainer, keras.Model):
             files, `weights` and `get_weights()` are those of `model`, and
             loading weights leaves epsilon as it is.
         inner_lr, inner_iters, norm, perturb, inner_clipnorm,
-            synchronize_perturbation, log_perturbation: The arguments,
-            read-only: a compiled training step has them built in.
+            synchronize_perturbation, log_perturbation, inner_fraction: The
+            arguments, read-only: a compiled training step has them built in.
 
     Raises:
         ValueError: If an argument is not of the kind described above.
@@ -149,6 +159,7 @@ class AMPModel(Delegation, Trainer, keras.Model):
         inner_clipnorm=None,
         synchronize_perturbation=True,
         log_perturbation=False,
+        inner_fraction=1.0,
         name=None,
     ):
         check_network(model)
@@ -161,6 +172,7 @@ class AMPModel(Delegation, Trainer, keras.Model):
             )
         _check_perturb(perturb)
         _check_inner_clipnorm(inner_clipnorm)
+        inner_stride = stride_of(inner_fraction)
         self._check_strategy()
         # The wrapped model casts its inputs itself.
         super().__init__(name=name, dtype=model.dtype_policy, autocast=False)
@@ -173,6 +185,7 @@ class AMPModel(Delegation, Trainer, keras.Model):
         self._inner_clipnorm = inner_clipnorm and float(inner_clipnorm)
         self._synchronize_perturbation = bool(synchronize_perturbation)
         self._log_perturbation = bool(log_perturbation)
+        self._inner_stride = inner_stride
         # `fit()` asks it of the outermost model, but means the wrapped one.
         self._call_has_training_arg = model._call_has_training_arg
         self.supports_masking = True
@@ -219,6 +232,10 @@ class AMPModel(Delegation, Trainer, keras.Model):
     @property
     def log_perturbation(self):
         return self._log_perturbation
+
+    @property
+    def inner_fraction(self):
+        return 1 / self._inner_stride
 
     def build(self, input_shape):
         if self.model.built:
@@ -334,6 +351,7 @@ class AMPModel(Delegation, Trainer, keras.Model):
             "inner_clipnorm": self.inner_clipnorm,
             "synchronize_perturbation": self.synchronize_perturbation,
             "log_perturbation": self.log_perturbation,
+            "inner_fraction": self.inner_fraction,
         }
 
     @classmethod

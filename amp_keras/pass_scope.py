@@ -50,6 +50,9 @@ class PassScope(keras.StatelessScope):
     def has_read(self, variable):
         return id(variable) in self._read
 
+    def has_assigned(self, variable):
+        return any(variable is v for v in self.assigned)
+
     def is_substituted(self, variable):
         return id(variable) in self._substituted
 
@@ -61,6 +64,9 @@ class PassScope(keras.StatelessScope):
 
     def add_update(self, update):
         variable, _ = update
-        if not any(variable is v for v in self.assigned):
-            self.assigned.append(variable)
+        self.note_assigned(variable)
         super().add_update(update)
+
+    def note_assigned(self, variable):
+        if not self.has_assigned(variable):
+            self.assigned.append(variable)

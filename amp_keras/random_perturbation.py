@@ -76,6 +76,7 @@ class RandomPerturbation(AMPModel):
             "inner_iters",
             "inner_clipnorm",
             "synchronize_perturbation",
+            "inner_fraction",
         ):
             del config[name]
         return config

@@ -6,6 +6,7 @@ import re
 import keras
 from keras import ops
 
+from amp_keras import batch_part
 from amp_keras.perturbation import ascend
 from amp_keras.perturbation import clipped_share
 from amp_keras.perturbation import l2_norm
@@ -28,23 +29,27 @@ class AMPTrainer:
     `PassScope`, which also drops every state change of that pass.
 
     The subclass in `backend/<name>/trainer.py` has `train_step()`;
-    `_first_scope()`, that of the first pass, which alone leaves a trace;
-    `_repeating_scope(first)`, that of a pass which begins as the first did; and
-    `_differentiate`.
+    `_differentiate`; `_first_scope()`, that of the first pass, which leaves
+    numbers and state, or numbers only if it sees a part of the batch;
+    `_repeating_scope(first)`, that of a pass which begins as the first did and
+    leaves nothing; and `_last_scope(first)`, that of one which begins as the
+    first did and leaves the state. (Numbers are the variables of metrics, state
+    all others that a pass assigns.)
     """
 
     def _amp_step(self, data):
         """Algorithm 1 on one batch; returns the logs of the step."""
-        x, y, sample_weight = batch = keras.utils.unpack_x_y_sample_weight(data)
+        batch = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = part = self._part(batch)
         epsilon, variables = self._radius(), self._perturbed_variables()
         perturbation = self.initial_perturbation(variables, epsilon)
-        loss, y_pred, gradients, first = self._first_pass(batch, perturbation)
+        loss, y_pred, gradients, first = self._first_pass(part, perturbation)
         perturbed_loss = loss
-        for _ in range(self.inner_iters):
+        for seen, make_scope in self._perturbed_passes(batch, part):
             ascent = self._ascent_gradients(gradients)
             perturbation = self.ascend(variables, perturbation, ascent, epsilon)
             perturbed_loss, gradients = self._perturbed_pass(
-                batch, perturbation, first, gradients
+                seen, perturbation, make_scope, first, gradients
             )
 
         finite = self._all_finite([*perturbation, *gradients])
@@ -131,6 +136,7 @@ class AMPTrainer:
                 name: keras.metrics.Mean(name) for name in PERTURBATION_METRICS
             }
         self._compiled_perturbation = self._has_perturbation
+        self._has_warned = False
         self._has_all_variables = all(
             layer.built for layer in self._flatten_layers()
         )
@@ -148,14 +154,34 @@ class AMPTrainer:
             gradients, loss, y_pred = self._run_pass(batch, weights, scope)
         return loss, y_pred, gradients, scope
 
-    def _perturbed_pass(self, batch, perturbation, first, previous_gradients):
+    def _part(self, batch):
+        """Returns what the ascent sees of a batch."""
+        if self._inner_stride == 1:
+            return batch
+        batch_part.check_network(self.model)
+        part = batch_part.take(batch, self._inner_stride)
+        if not self._has_warned:
+            self._has_warned = True
+            batch_part.warn_of_few_examples(self.model, part)
+        return part
+
+    def _perturbed_passes(self, batch, part):
+        """Returns for each what it sees, and the function of its scope."""
+        repeated, last = self._repeating_scope, self._last_scope
+        if part is batch:
+            return [(batch, repeated)] * self.inner_iters
+        return [(part, repeated)] * (self.inner_iters - 1) + [(batch, last)]
+
+    def _perturbed_pass(
+        self, batch, perturbation, make_scope, first, previous_gradients
+    ):
         """Returns loss and gradients at weights + perturbation.
 
         A variable that the loss no longer depends on, as that of an expert to
         which nothing is routed there, has a gradient of zero.
         """
         weights = self._perturbed_weights(perturbation)
-        with self._repeating_scope(first) as scope:
+        with make_scope(first) as scope:
             gradients, loss, _ = self._run_pass(batch, weights, scope)
         self._check_read(gradients, previous_gradients, (first, scope))
         gradients = [
@@ -233,6 +259,11 @@ class AMPTrainer:
             if isinstance(layer, keras.layers.RNN) and layer.states is not None
         ]
         return [*self.non_trainable_variables, *keras.tree.flatten(states)]
+
+    def _is_number(self):
+        """Returns a function that says if a variable belongs to a metric."""
+        numbers = {id(variable) for variable in self.metrics_variables}
+        return lambda variable: id(variable) in numbers
 
     def _radius(self):
         return ops.convert_to_tensor(self._epsilon.variable)

@@ -20,7 +20,7 @@ from amp_keras.experiments import markdown
 
 
 def main():
-    titles = [f"{c['norm']}, N={c['inner_iters']}" for c in parity.CASES]
+    titles = map(parity.title, parity.CASES)
     print(markdown.header(["backend", "mode", *titles]))
     for backend in parity.MODES:
         (output,) = every_backend.lines(__file__, backend, "measure")

@@ -23,12 +23,29 @@ KINDS = [
 )
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_step_equals_brute_force(kind, norm, inner_iters):
-    arguments = {
-        "epsilon": 0.3,
-        "inner_lr": 0.5,
-        "inner_iters": inner_iters,
-        "norm": norm,
-    }
+    check_step(kind, norm=norm, inner_iters=inner_iters)
+
+
+# One of each: layers of all kinds, noise, several inputs, masks, `add_loss`.
+@pytest.mark.parametrize("inner_iters", [1, 2])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        kinds.sequential,
+        kinds.two_inputs_two_outputs,
+        kinds.subclassed,
+        kinds.embedding_with_mask,
+        kinds.transformer_block,
+        kinds.gru,
+    ],
+    ids=lambda kind: kind.__name__,
+)
+def test_step_on_a_third_of_the_batch_equals_brute_force(kind, inner_iters):
+    check_step(kind, norm="global", inner_iters=inner_iters, inner_stride=3)
+
+
+def check_step(kind, **arguments):
+    arguments = {"epsilon": 0.3, "inner_lr": 0.5, **arguments}
     step = one_step.OneStep(*kind())
     expected_loss, expected = step.by_brute_force(**arguments)
     _, plain = step.by_plain_sgd()

@@ -21,6 +21,7 @@ def train(
     inner_lr,
     inner_iters,
     norm,
+    inner_stride=1,
 ):
     """Trains by AMP with SGD and momentum.
 
@@ -30,27 +31,30 @@ def train(
 
     Returns:
         A tuple: the weights, the moving mean and variance, and the loss at
-        the weights before each step.
+        the weights before each step, of what the ascent sees of a batch: every
+        `inner_stride`-th example.
     """
     weights = [np.asarray(w, "float64") for w in weights]
     velocity = [np.zeros_like(w) for w in weights]
     mean, variance = np.zeros_like(weights[1]), np.ones_like(weights[1])
     losses = []
     for x, labels in batches:
-        loss, gradients, batch_mean, batch_variance = backprop(
-            weights, x, labels
-        )
+        part = x[::inner_stride], labels[::inner_stride]
+        loss, gradients, batch_mean, batch_variance = backprop(weights, *part)
         losses.append(loss)
-        mean = _moving(mean, batch_mean)
-        variance = _moving(variance, batch_variance)
         perturbation = [np.zeros_like(w) for w in weights]
-        for _ in range(inner_iters):
+        for i in range(inner_iters):
             perturbation = [
                 p + inner_lr * g for p, g in zip(perturbation, gradients)
             ]
             perturbation = project(perturbation, epsilon, norm)
             perturbed = [w + p for w, p in zip(weights, perturbation)]
-            _, gradients, _, _ = backprop(perturbed, x, labels)
+            seen = part if i < inner_iters - 1 else (x, labels)
+            _, gradients, *statistics = backprop(perturbed, *seen)
+            if inner_stride > 1 and i == inner_iters - 1:
+                batch_mean, batch_variance = statistics
+        mean = _moving(mean, batch_mean)
+        variance = _moving(variance, batch_variance)
         velocity = [
             momentum * v - learning_rate * g
             for v, g in zip(velocity, gradients)

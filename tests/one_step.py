@@ -34,8 +34,8 @@ class OneStep:
         """Takes the step by plain SGD on squares; `reference.py` takes it.
 
         Args:
-            arguments: Of `AMPModel`: `epsilon`, `inner_lr`, `inner_iters` and
-                `norm`.
+            arguments: Of `AMPModel`: `epsilon`, `inner_lr`, `inner_iters`,
+                `norm` and, for its `inner_fraction`, `inner_stride`.
 
         Returns:
             A tuple: the loss, and the values of all variables after the step.
@@ -46,10 +46,12 @@ class OneStep:
         )
         return loss, self._values()
 
-    def by_amp_model(self, run_eagerly=False, **arguments):
+    def by_amp_model(self, run_eagerly=False, inner_stride=1, **arguments):
         """As `by_brute_force`, by `train_on_batch` of an `AMPModel`."""
         self._go_back()
-        model = amp_keras.AMPModel(self.network, **arguments)
+        model = amp_keras.AMPModel(
+            self.network, inner_fraction=1 / inner_stride, **arguments
+        )
         model.compile(
             keras.optimizers.SGD(LEARNING_RATE),
             loss="mse",
@@ -75,10 +77,13 @@ class OneStep:
             for part in (weights, state)
         )
 
-    def _loss(self):
+    def _loss(self, stride=1):
         """Keras' mean squared error with sample weights, and added losses."""
-        y, sample_weight = _tensors((self.y, self.sample_weight))
-        outputs = keras.tree.flatten(_forward(self.network, self.x))
+        x, y, sample_weight = keras.tree.map_structure(
+            lambda t: keras.ops.convert_to_tensor(np.asarray(t)[::stride]),
+            (self.x, self.y, self.sample_weight),
+        )
+        outputs = keras.tree.flatten(_forward(self.network, x))
         total = sum(
             keras.ops.mean(
                 sample_weight * keras.ops.mean((target - output) ** 2, axis=-1)

@@ -17,6 +17,9 @@ CASES = [
     for norm, epsilon in (("global", 0.2), ("per_variable", 0.1))
     for inner_iters in (0, 1, 3)
 ]
+CASES += [
+    {**case, "inner_fraction": 1 / 3} for case in CASES if case["inner_iters"]
+]
 INNER_LR = 0.5
 MODES = {
     "tensorflow": {
@@ -27,6 +30,13 @@ MODES = {
     "jax": {"jit": {}, "eager": {"run_eagerly": True}},
     "torch": {"eager": {}, "compiled": {"jit_compile": True}},
 }
+
+
+def title(case):
+    """What a test or a row of a table is named."""
+    name = f"{case['norm']}, N={case['inner_iters']}"
+    stride = round(1 / case.get("inner_fraction", 1.0))
+    return name if stride == 1 else f"{name}, 1/{stride} of the batch"
 
 
 def start_weights():
@@ -77,12 +87,15 @@ def largest_difference(case, compile_arguments):
     ).history
     starts = range(0, len(x), BATCH)
     batches = [(x[i : i + BATCH], y[i : i + BATCH]) for i in starts]
+    fraction = case.get("inner_fraction", 1.0)
+    case = {k: v for k, v in case.items() if k != "inner_fraction"}
     weights, mean, variance, losses = numpy_amp.train(
         start_weights(),
         batches * EPOCHS,
         LEARNING_RATE,
         MOMENTUM,
         inner_lr=INNER_LR,
+        inner_stride=round(1 / fraction),
         **case,
     )
     expected = [*weights, mean, variance]

@@ -14,9 +14,7 @@ MODES = {
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(
-    "case", parity.CASES, ids=lambda c: f"{c['norm']}-{c['inner_iters']}"
-)
+@pytest.mark.parametrize("case", parity.CASES, ids=parity.title)
 def test_two_epochs_equal_numpy(case, mode):
     assert parity.largest_difference(case, MODES[mode]) < 1e-5
 

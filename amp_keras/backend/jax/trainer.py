@@ -9,23 +9,25 @@ from amp_keras.pass_scope import PassScope
 from amp_keras.trainer import AMPTrainer
 
 
-class _FirstScope(PassScope):
-    """Its assignments reach the variables when it ends.
+class _LastingScope(PassScope):
+    """What it assigns to some variables reaches them when it ends.
 
     Args:
         start: List of tuples, the variables and their values at the beginning.
+        lasting: List of these variables.
     """
 
-    def __init__(self, start):
+    def __init__(self, start, lasting):
         super().__init__(start)
         self.start = start
+        self._lasting = lasting
 
     def results(self):
-        return [self.value_of(variable) for variable, _ in self.start]
+        return [self.value_of(variable) for variable in self._lasting]
 
     def __exit__(self, *exception):
         super().__exit__(*exception)
-        for (variable, _), value in zip(self.start, self.left):
+        for variable, value in zip(self._lasting, self.left):
             variable.assign(value)
 
 
@@ -84,10 +86,18 @@ class JAXTrainer(AMPTrainer):
 
     def _first_scope(self):
         _, *others = self._passed_variables()
-        return _FirstScope([(v, v.value) for v in itertools.chain(*others)])
+        variables = list(itertools.chain(*others))
+        sees_a_part = self._inner_stride > 1
+        lasting = self.metrics_variables if sees_a_part else variables
+        return _LastingScope([(v, v.value) for v in variables], lasting)
 
     def _repeating_scope(self, first):
         return PassScope(first.start)
+
+    def _last_scope(self, first):
+        is_number = self._is_number()
+        state = [v for v, _ in first.start if not is_number(v)]
+        return _LastingScope(first.start, state)
 
     def _apply_gradients(self, gradients):
         """Updates weights and optimizer, whose conditionals are stateless."""

@@ -39,7 +39,7 @@ class _LiveScope(PassScope):
             self.__enter__()
 
 
-class _FirstScope(_LiveScope):
+class _LastingScope(_LiveScope):
     """Its assignments reach the variables at once.
 
     Args:
@@ -60,6 +60,7 @@ class _FirstScope(_LiveScope):
             super().add_update(update)
             return
         self._note_start(variable)
+        self.note_assigned(variable)
         self.assign_now(variable, value)
 
     def is_assigned_in_loop(self, variable):
@@ -136,15 +137,28 @@ class TensorFlowTrainer(AMPTrainer):
             self._has_all_variables = True
 
     def _first_scope(self):
-        return _FirstScope(
-            [(v, tf.convert_to_tensor(v)) for v in self._state_variables()]
-        )
+        return _LastingScope(_values_of(self._state_variables()))
 
     @contextlib.contextmanager
     def _repeating_scope(self, first):
         with first.assigned_in_loops_put_back():
             with _RepeatingScope(first) as scope:
                 yield scope
+
+    @contextlib.contextmanager
+    def _last_scope(self, first):
+        """All it assigns is live; then the numbers get their values back."""
+        is_number = self._is_number()
+        state = [(v, start) for v, start in first.start if not is_number(v)]
+        numbers = _values_of(self.metrics_variables)
+        for variable, start in state:
+            if first.has_assigned(variable):
+                variable.assign(start)
+        with _LastingScope(state + numbers) as scope:
+            yield scope
+        for variable, value in numbers:
+            if scope.has_assigned(variable):
+                variable.assign(value)
 
     def _run_pass(self, batch, weights, scope):
         results = super()._run_pass(batch, weights, scope)
@@ -190,6 +204,11 @@ class TensorFlowTrainer(AMPTrainer):
 
     def _num_replicas(self):
         return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def _values_of(variables):
+    """Returns tuples of a variable and the value that it has now."""
+    return [(v, tf.convert_to_tensor(v)) for v in variables]
 
 
 def _sum_over_replicas(tensors):

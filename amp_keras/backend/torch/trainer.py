@@ -10,10 +10,14 @@ from amp_keras.pass_scope import PassScope
 from amp_keras.trainer import AMPTrainer
 
 
-class _FirstScope(PassScope):
-    """Its assignments reach the variables when it ends.
+class _LastingScope(PassScope):
+    """What it assigns reaches the variables when it ends, if it is to last.
 
     Differentiation, which is within it, may need the values from before.
+
+    Args:
+        values: List of tuples, variables and the values that they begin with.
+        lasts: Function of a variable that returns a bool.
 
     Attributes:
         start: List of tuples, the variables that it assigned and the values
@@ -21,6 +25,10 @@ class _FirstScope(PassScope):
         noise: The states of torch's own generators at its beginning, from
             which Dropout may draw.
     """
+
+    def __init__(self, values=(), lasts=lambda variable: True):
+        super().__init__(values)
+        self._lasts = lasts
 
     def __enter__(self):
         self.noise = torch.get_rng_state(), torch.cuda.get_rng_state_all()
@@ -30,7 +38,7 @@ class _FirstScope(PassScope):
         super().__exit__(*exception)
         changed = [v for v in self.assigned if not self.is_substituted(v)]
         self.start = [(v, v.value.clone()) for v in changed]
-        for variable in changed:
+        for variable in filter(self._lasts, changed):
             variable.assign(self.value_of(variable))
 
 
@@ -45,14 +53,27 @@ class TorchTrainer(AMPTrainer):
             return self._logs_without_perturbation(logs)
         return self._amp_step(data)
 
+    @contextlib.contextmanager
     def _first_scope(self):
-        return _FirstScope()
+        if self._inner_stride == 1:
+            with _LastingScope() as scope:
+                yield scope
+            return
+        with self._buffers_restored(), _noise_kept():
+            with _LastingScope(lasts=self._is_number()) as scope:
+                yield scope
 
     @contextlib.contextmanager
     def _repeating_scope(self, first):
-        with self._buffers_restored(), _noise_from(*first.noise):
+        with self._buffers_restored(), _noise_kept():
+            torch.set_rng_state(first.noise[0])
+            torch.cuda.set_rng_state_all(first.noise[1])
             with PassScope(first.start) as scope:
                 yield scope
+
+    def _last_scope(self, first):
+        is_number = self._is_number()
+        return _LastingScope(first.start, lambda v: not is_number(v))
 
     def _forward(self, x, y, sample_weight):
         batch = keras.tree.flatten((x, y, sample_weight))
@@ -88,10 +109,6 @@ class TorchTrainer(AMPTrainer):
             self.optimizer.apply(gradients, self.trainable_weights)
 
 
-@contextlib.contextmanager
-def _noise_from(cpu_state, cuda_states):
-    """A scope in which torch draws as it did from these states on."""
-    with torch.random.fork_rng(devices=range(len(cuda_states))):
-        torch.set_rng_state(cpu_state)
-        torch.cuda.set_rng_state_all(cuda_states)
-        yield
+def _noise_kept():
+    """A scope after which torch draws as if nothing had been drawn in it."""
+    return torch.random.fork_rng(devices=range(torch.cuda.device_count()))
