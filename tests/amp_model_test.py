@@ -91,6 +91,7 @@ def test_model_with_its_own_training_is_refused(cls, method):
         "inner_clipnorm",
         "synchronize_perturbation",
         "log_perturbation",
+        "inner_fraction",
     ],
 )
 def test_arguments_cannot_be_changed_behind_a_compiled_step(name):
@@ -115,6 +116,7 @@ ARGUMENTS = {
     "inner_clipnorm": 9.0,
     "synchronize_perturbation": False,
     "log_perturbation": True,
+    "inner_fraction": 0.25,
 }
 
 

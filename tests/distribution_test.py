@@ -78,6 +78,7 @@ def copies(variable):
         {"norm": "per_variable"},
         {"norm": "global", "inner_iters": 2, "inner_clipnorm": 0.2},
         {"norm": "per_variable", "inner_iters": 2, "perturb": "kernel"},
+        {"inner_iters": 2, "inner_fraction": 1 / 4},
     ],
     ids=str,
 )
