@@ -23,6 +23,7 @@ import mutations
 TESTS = (
     "tests/perturbation_test.py",
     "tests/train_step_test.py",
+    "tests/inner_fraction_test.py",
     "tests/parity_test.py",
     "tests/plain_fit_test.py",
     "tests/precision_test.py",

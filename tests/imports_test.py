@@ -76,6 +76,7 @@ ALLOWED = {
         "keras",
         "keras_tuner",
         "amp_keras.amp_model",
+        "amp_keras.batch_part",
         "amp_keras.extras",
         "amp_keras.perturbation",
     },
@@ -128,6 +129,7 @@ ALLOWED = {
     },
     "amp_keras/cli": {
         "absl",
+        "amp_keras.batch_part",
         "amp_keras.comparison",
         "amp_keras.datasets",
         "amp_keras.errors",

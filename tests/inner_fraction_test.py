@@ -197,6 +197,34 @@ def test_metrics_of_layers_count_the_part_and_state_the_batch(
     assert float(counts.total.numpy()) == 3 * BATCH
 
 
+class Jitters(amp_keras.AMPModel):
+    """Draws between the passes, from a generator of its own."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.generator = keras.random.SeedGenerator(3)
+
+    def ascend(self, variables, perturbation, gradients, epsilon):
+        return [
+            p + 0.1 * keras.random.normal(p.shape, seed=self.generator)
+            for p in perturbation
+        ]
+
+
+@pytest.mark.parametrize("fraction", [1.0, 1 / 4])
+def test_what_is_drawn_between_the_passes_is_not_drawn_again(fraction):
+    x, y = networks.data()
+    model = Jitters(networks.plain_mlp(), 0.1, inner_fraction=fraction)
+    model.compile("sgd", networks.classifier_loss())
+    model.fit(x, y, BATCH, verbose=0)
+    expected = keras.random.SeedGenerator(3)
+    for _ in range(3 * len(model.trainable_weights)):
+        expected.next()
+    np.testing.assert_array_equal(
+        model.generator.state.numpy(), expected.state.numpy()
+    )
+
+
 @pytest.mark.parametrize("mode", networks.MODES, ids=networks.first_key)
 def test_a_scaled_loss_makes_no_difference(mode):
     def trained(optimizer):

@@ -10,6 +10,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 BALL = "amp_keras/perturbation.py"
 MODEL = "amp_keras/amp_model.py"
 STEP = "amp_keras/trainer.py"
+PART = "amp_keras/batch_part.py"
 TENSORFLOW = "amp_keras/backend/tensorflow/trainer.py"
 SCOPE = "amp_keras/pass_scope.py"
 JAX = "amp_keras/backend/jax/trainer.py"
@@ -32,8 +33,8 @@ MUTATIONS = [
     (
         "one ascent only",
         STEP,
-        "range(self.inner_iters)",
-        "range(1)",
+        "return [(batch, repeated)] * self.inner_iters",
+        "return [(batch, repeated)]",
     ),
     (
         "no projection",
@@ -241,7 +242,7 @@ MUTATIONS = [
     (
         "state of the step not put in the place of variables (JAX)",
         JAX,
-        "        for (variable, _), value in zip(self.start, self.left):\n"
+        "        for variable, value in zip(self._lasting(), self.left):\n"
         "            variable.assign(value)\n",
         "",
     ),
@@ -279,7 +280,69 @@ MUTATIONS = [
     (
         "unseeded noise drawn anew (torch)",
         TORCH,
-        "        torch.set_rng_state(cpu_state)\n",
+        "            torch.set_rng_state(first.noise[0])\n",
         "",
+    ),
+    (
+        "ascent on the first examples instead of every s-th",
+        PART,
+        "return tensor[::stride]",
+        "return tensor[: len(tensor) // stride]",
+    ),
+    (
+        "ascent on the whole batch",
+        STEP,
+        "        part = batch_part.take(batch, self._inner_stride)",
+        "        part = batch",
+    ),
+    (
+        "last pass on the part",
+        STEP,
+        "+ [(batch, last)]",
+        "+ [(part, last)]",
+    ),
+    (
+        "all perturbed passes on the whole batch",
+        STEP,
+        "[(part, repeated)] * (self",
+        "[(batch, repeated)] * (self",
+    ),
+    (
+        "state of the part lasts, that of the batch not (TensorFlow)",
+        TENSORFLOW,
+        "            if first.has_assigned(variable):\n",
+        "            if False:\n",
+    ),
+    (
+        "metrics count the whole batch too (TensorFlow)",
+        TENSORFLOW,
+        "            if scope.has_assigned(variable):\n",
+        "            if False:\n",
+    ),
+    (
+        "metrics count the whole batch too (JAX)",
+        JAX,
+        "lambda v: not is_number(v)",
+        "lambda v: True",
+    ),
+    (
+        "state of the batch is dropped (JAX)",
+        JAX,
+        "lambda v: not is_number(v)",
+        "is_number",
+    ),
+    (
+        "buffers and noise of the part last (torch)",
+        TORCH,
+        "        with self._buffers_restored(), _noise_kept():\n"
+        "            with _LastingScope(",
+        "        with contextlib.nullcontext():\n"
+        "            with _LastingScope(",
+    ),
+    (
+        "metrics count the whole batch too (torch)",
+        TORCH,
+        "lambda v: not is_number(v)",
+        "lambda v: True",
     ),
 ]

@@ -1,6 +1,7 @@
 """What the commands have in common: flags, and ending with one clear line."""
 
 import difflib
+import fractions
 import functools
 import inspect
 import math
@@ -11,6 +12,7 @@ from absl import app
 from absl import flags
 from absl import logging
 
+from amp_keras.batch_part import stride_of
 from amp_keras.cli import help_text
 from amp_keras.errors import AMPKerasError
 
@@ -70,6 +72,18 @@ class _Float(flags.FloatParser):
         return value
 
 
+class _Fraction(flags.FloatParser):
+    """One over an integer, written as a decimal or as 1/8."""
+
+    syntactic_help = "1/s with an integer s, such as 1/8"
+
+    def parse(self, argument):
+        try:
+            return 1 / stride_of(float(fractions.Fraction(argument)))
+        except (ArithmeticError, TypeError, ValueError) as error:
+            raise ValueError(f"must be {self.syntactic_help}") from error
+
+
 def define_name(
     name, default, names, help, others=(), accepts=lambda argument: False
 ):
@@ -103,6 +117,11 @@ def define_integer(name, default, help, lower_bound=None, upper_bound=None):
 def define_float(name, default, help, lower_bound=None, upper_bound=None):
     """Defines a flag that takes a finite number within the bounds."""
     flags.DEFINE(_Float(lower_bound, upper_bound), name, default, help)
+
+
+def define_fraction(name, default, help):
+    """Defines a flag that takes one over an integer, such as 1/8."""
+    flags.DEFINE(_Fraction(), name, default, help)
 
 
 def run(main, argv=None, takes=None):

@@ -112,7 +112,8 @@ def _print_config(config, origin):
     print(
         f"{config.model} on {config.dataset}: epsilon={config.epsilon:g} "
         f"({origin}), norm={config.norm}, inner_lr={config.inner_lr:g}, "
-        f"inner_iters={config.inner_iters}"
+        f"inner_iters={config.inner_iters}, "
+        f"inner_fraction={config.inner_fraction:g}"
     )
 
 

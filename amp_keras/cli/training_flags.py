@@ -102,6 +102,12 @@ command_line.define_float(
 command_line.define_integer(
     "inner_iters", _DEFAULT.inner_iters, "Ascent steps.", lower_bound=0
 )
+command_line.define_fraction(
+    "inner_fraction",
+    _DEFAULT.inner_fraction,
+    "Share of each batch that the ascent sees: a step costs --inner_iters "
+    "times this + 1 passes. --epsilon is then to be two to three times larger.",
+)
 command_line.define_name(
     "norm",
     _DEFAULT.norm,
@@ -303,6 +309,7 @@ help_text.theme(
         "epsilon",
         "inner_lr",
         "inner_iters",
+        "inner_fraction",
         "norm",
         "perturb",
         "log_perturbation",

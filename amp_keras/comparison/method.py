@@ -84,7 +84,7 @@ def passes(config):
     """Returns the forward and backward passes of a run over its data."""
     if 0 in (config.epsilon, config.inner_lr, config.inner_iters):
         return config.epochs
-    return config.epochs * (config.inner_iters + 1)
+    return config.epochs * (config.inner_iters * config.inner_fraction + 1)
 
 
 def _is_method(content):

@@ -20,6 +20,7 @@ class TrainingConfig:
     epsilon: float | None = None
     inner_lr: float = 1.0
     inner_iters: int = 1
+    inner_fraction: float = 1.0
     norm: str = "global"
     perturb: str | None = None
     log_perturbation: bool = False

@@ -54,8 +54,13 @@ def _method(metrics):
     return (
         f"{metrics['model']} by AMP with epsilon={metrics['epsilon']:g}, "
         f"norm={metrics['norm']}, inner_lr={metrics['inner_lr']:g}, "
-        f"inner_iters={metrics['inner_iters']}"
+        f"inner_iters={metrics['inner_iters']}{_part(metrics)}"
     )
+
+
+def _part(metrics):
+    stride = round(1 / metrics.get("inner_fraction", 1.0))
+    return "" if stride == 1 else f", the ascent on 1/{stride} of each batch"
 
 
 def _choice(metrics):

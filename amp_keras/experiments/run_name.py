@@ -42,6 +42,8 @@ def default_path(config):
         config: A `TrainingConfig` with `epsilon` set.
     """
     method = f"amp-{config.norm}-{config.epsilon:g}"
+    if config.inner_fraction < 1:
+        method += f"-part{round(1 / config.inner_fraction)}"
     if 0 in (config.epsilon, config.inner_lr, config.inner_iters):
         method = "erm"
     return (

@@ -209,5 +209,14 @@ def _num_parameters(network):
 
 
 def _method(config):
-    names = ("dataset", "model", "epsilon", "inner_lr", "inner_iters", "norm")
-    return {name: getattr(config, name) for name in (*names, "seed")}
+    names = (
+        "dataset",
+        "model",
+        "epsilon",
+        "inner_lr",
+        "inner_iters",
+        "inner_fraction",
+        "norm",
+        "seed",
+    )
+    return {name: getattr(config, name) for name in names}

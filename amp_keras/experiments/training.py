@@ -166,6 +166,7 @@ def _compiled_model(config, data, statistics, steps_per_epoch):
         epsilon=config.epsilon,
         inner_lr=config.inner_lr,
         inner_iters=config.inner_iters,
+        inner_fraction=config.inner_fraction,
         norm=config.norm,
         perturb=config.perturb,
         inner_clipnorm=config.clipnorm,

@@ -8,7 +8,7 @@ import numpy as np
 from amp_keras import perturbation
 from amp_keras.tuner.amp_space import AMPSpace
 
-OF_AMP = ("inner_lr", "inner_iters", "norm")
+OF_AMP = ("inner_lr", "inner_iters", "inner_fraction", "norm")
 OF_OPTIMIZER = ("learning_rate", "weight_decay")
 OTHERS = (*OF_AMP, *OF_OPTIMIZER)
 
@@ -16,6 +16,7 @@ OTHERS = (*OF_AMP, *OF_OPTIMIZER)
 _VALUES = {
     "inner_lr": (0.1, 0.3, 1.0, 3.0, 10.0),
     "inner_iters": (1, 2, 3),
+    "inner_fraction": (1.0, 1 / 2, 1 / 4, 1 / 8),
     "norm": perturbation.NORMS,
     "learning_rate": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
     "weight_decay": (1e-4, 2e-4, 5e-4, 1e-3, 2e-3),
@@ -45,6 +46,7 @@ class SearchSpace:
             inner_lr=self._candidates("inner_lr", options),
             inner_iters=self._candidates("inner_iters", options),
             norm=norms,
+            inner_fraction=self._candidates("inner_fraction", options),
         )
 
     def hyperparameters(self):

@@ -1,5 +1,6 @@
 """What of AMP is searched, without a network."""
 
+from amp_keras.batch_part import stride_of
 from amp_keras.perturbation import NORMS
 
 # Ten values a decade; 0, plain training, is their limit. A ball for each of T
@@ -21,11 +22,17 @@ class AMPSpace:
     """The arguments of AMP, as hyperparameters of keras-tuner.
 
     Args:
-        epsilon, inner_lr, inner_iters, norm: As for `AMPHyperModel`.
+        epsilon, inner_lr, inner_iters, norm, inner_fraction: As for
+            `AMPHyperModel`.
     """
 
     def __init__(
-        self, epsilon=None, inner_lr=1.0, inner_iters=1, norm="global"
+        self,
+        epsilon=None,
+        inner_lr=1.0,
+        inner_iters=1,
+        norm="global",
+        inner_fraction=1.0,
     ):
         self.norm = _values("norm", norm)
         for value in self.norm:
@@ -42,6 +49,9 @@ class AMPSpace:
         }
         self.inner_lr = [float(v) for v in _values("inner_lr", inner_lr)]
         self.inner_iters = _values("inner_iters", inner_iters)
+        self.inner_fraction = [
+            1 / stride_of(v) for v in _values("inner_fraction", inner_fraction)
+        ]
 
     def arguments(self, hp):
         """Returns the arguments of `AMPModel` for a set of hyperparameters.
@@ -50,7 +60,8 @@ class AMPSpace:
             hp: `keras_tuner.HyperParameters`. What they lack is added.
 
         Returns:
-            A dict: `epsilon`, `inner_lr`, `inner_iters` and `norm`.
+            A dict: `epsilon`, `inner_lr`, `inner_iters`, `inner_fraction` and
+            `norm`.
         """
         if len(self.norm) == 1:
             return self._arguments_of(self.norm[0], hp)
@@ -71,6 +82,9 @@ class AMPSpace:
             "inner_lr": self._choose_where_perturbed(hp, "inner_lr", norm),
             "inner_iters": self._choose_where_perturbed(
                 hp, "inner_iters", norm
+            ),
+            "inner_fraction": self._choose_where_perturbed(
+                hp, "inner_fraction", norm
             ),
             "norm": norm,
         }

@@ -17,8 +17,8 @@ class AMPHyperModel(keras_tuner.HyperModel):
     the baseline, and the default. Its values are discrete, since one that is a
     few percent away makes no difference, and on a logarithmic scale.
 
-    Where epsilon is 0, `inner_lr`, `inner_iters` and `norm` mean nothing and
-    are not varied.
+    Where epsilon is 0, `inner_lr`, `inner_iters`, `inner_fraction` and `norm`
+    mean nothing and are not varied.
 
     A `keras_tuner.HyperModel` keeps its `fit()`, which is given the `AMPModel`:
     what is tuned there, such as the size of batches, is tuned here too.
@@ -68,6 +68,8 @@ class AMPHyperModel(keras_tuner.HyperModel):
         inner_iters: Int >= 0, or a list of ints. Defaults to `1`.
         norm: `"global"`, `"per_variable"` or a list of both. Defaults to
             `"global"`.
+        inner_fraction: Float, 1/s with an integer `s`, or a list of such
+            floats. Defaults to `1.0`.
         compile: A function of the `AMPModel` that compiles it. Defaults to
             `None`: it is compiled as the network was.
         name: String, the name of the hypermodel. Defaults to `None`.
@@ -91,9 +93,12 @@ class AMPHyperModel(keras_tuner.HyperModel):
         compile=None,
         name=None,
         tunable=True,
+        inner_fraction=1.0,
     ):
         super().__init__(name=name, tunable=tunable)
-        self._space = AMPSpace(epsilon, inner_lr, inner_iters, norm)
+        self._space = AMPSpace(
+            epsilon, inner_lr, inner_iters, norm, inner_fraction
+        )
         # A hypermodel, or a method that is bound to one.
         self._wrapped = getattr(build, "__self__", build)
         if not isinstance(self._wrapped, keras_tuner.HyperModel):
@@ -128,7 +133,8 @@ class AMPHyperModel(keras_tuner.HyperModel):
             hp: `keras_tuner.HyperParameters`. What they lack is added.
 
         Returns:
-            A dict: `epsilon`, `inner_lr`, `inner_iters` and `norm`.
+            A dict: `epsilon`, `inner_lr`, `inner_iters`, `inner_fraction` and
+            `norm`.
         """
         return self._space.arguments(hp)
 

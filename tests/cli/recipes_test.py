@@ -61,6 +61,12 @@ def test_fast_is_what_is_done_by_default():
     assert config("--recipe=fast") == config()
 
 
+def test_cheap_is_fast_with_the_ascent_on_an_eighth():
+    expected = config("--recipe=fast", "--epsilon=0.05", "--inner_fraction=1/8")
+    assert expected.inner_fraction == 0.125
+    assert config("--recipe=cheap") == expected
+
+
 @pytest.mark.parametrize(
     "arguments, expected",
     [

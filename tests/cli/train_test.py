@@ -281,6 +281,23 @@ def test_perturbation_is_chosen_and_logged_on_demand(tmp_path):
     assert "perturbation_norm" not in history("without")
 
 
+def test_ascent_on_a_part_of_the_batch_is_said_wherever_the_method_is(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    run_app(
+        "--epochs=1",
+        "--epsilon=0.05",
+        "--train_examples=128",
+        "--inner_fraction=1/4",
+    )
+    assert "inner_fraction=0.25" in capsys.readouterr().out
+    (run,) = (tmp_path / "runs").iterdir()
+    assert "amp-global-0.05-part4-1epochs" in run.name
+    assert read_json(run / "metrics.json")["inner_fraction"] == 0.25
+    assert "the ascent on 1/4 of each batch" in (run / "README.md").read_text()
+
+
 def test_pattern_that_no_variable_has_is_refused(tmp_path, failure):
     message = failure("--perturb=nothing", f"--output_dir={tmp_path / 'run'}")
     assert "Received: --perturb=nothing" in message

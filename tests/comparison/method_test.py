@@ -43,6 +43,8 @@ def test_passes():
     assert passes(epsilon=0.0) == 10
     assert passes(epsilon=0.5) == 20
     assert passes(epsilon=0.5, inner_iters=3) == 40
+    assert passes(epsilon=0.5, inner_fraction=1 / 8) == 11.25
+    assert passes(epsilon=0.5, inner_iters=2, inner_fraction=1 / 4) == 15
 
 
 def test_other_flags_are_part_of_the_name():

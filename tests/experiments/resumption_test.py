@@ -24,6 +24,7 @@ CONFIG = TrainingConfig(
     cutout=2,
     mixup=0.3,
     label_smoothing=0.1,
+    inner_fraction=1 / 4,
     log_perturbation=True,
     verbose=0,
 )

@@ -100,6 +100,7 @@ def test_without_perturbation_nothing_else_of_amp_is_varied():
         compiled_mlp,
         inner_lr=[1.0, 0.1],
         inner_iters=[1, 3],
+        inner_fraction=[1 / 4, 1.0],
         norm=["global", "per_variable"],
     )
     hp = hyperparameters()
@@ -108,6 +109,7 @@ def test_without_perturbation_nothing_else_of_amp_is_varied():
         "epsilon": 0.0,
         "inner_lr": 1.0,
         "inner_iters": 1,
+        "inner_fraction": 0.25,
         "norm": "global",
     }
     assert hp.values == {"norm": "global", "epsilon_global": 0.0}

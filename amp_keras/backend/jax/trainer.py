@@ -10,25 +10,29 @@ from amp_keras.trainer import AMPTrainer
 
 
 class _LastingScope(PassScope):
-    """What it assigns to some variables reaches them when it ends.
+    """What it assigns reaches the variables when it ends, if it is to last.
 
     Args:
         start: List of tuples, the variables and their values at the beginning.
-        lasting: List of these variables.
+        lasts: Function of a variable that returns a bool. Defaults to all.
     """
 
-    def __init__(self, start, lasting):
+    def __init__(self, start, lasts=lambda variable: True):
         super().__init__(start)
         self.start = start
-        self._lasting = lasting
+        self._lasts = lasts
 
     def results(self):
-        return [self.value_of(variable) for variable in self._lasting]
+        return [self.value_of(variable) for variable in self._lasting()]
 
     def __exit__(self, *exception):
         super().__exit__(*exception)
-        for variable, value in zip(self._lasting, self.left):
+        for variable, value in zip(self._lasting(), self.left):
             variable.assign(value)
+
+    def _lasting(self):
+        changed = [v for v in self.assigned if not self.is_substituted(v)]
+        return list(filter(self._lasts, changed))
 
 
 class JAXTrainer(AMPTrainer):
@@ -86,18 +90,17 @@ class JAXTrainer(AMPTrainer):
 
     def _first_scope(self):
         _, *others = self._passed_variables()
-        variables = list(itertools.chain(*others))
-        sees_a_part = self._inner_stride > 1
-        lasting = self.metrics_variables if sees_a_part else variables
-        return _LastingScope([(v, v.value) for v in variables], lasting)
+        start = [(v, v.value) for v in itertools.chain(*others)]
+        if self._inner_stride == 1:
+            return _LastingScope(start)
+        return _LastingScope(start, lasts=self._is_number())
 
     def _repeating_scope(self, first):
         return PassScope(first.start)
 
     def _last_scope(self, first):
         is_number = self._is_number()
-        state = [v for v, _ in first.start if not is_number(v)]
-        return _LastingScope(first.start, state)
+        return _LastingScope(first.start, lambda v: not is_number(v))
 
     def _apply_gradients(self, gradients):
         """Updates weights and optimizer, whose conditionals are stateless."""
