@@ -1,7 +1,9 @@
 """The inner maximization of AMP, over lists of tensors.
 
 A perturbation is a list of tensors, one for each variable that is perturbed.
-Nothing here knows of a model or a backend.
+Nothing here knows of a model or a backend. These functions are the reference
+for those of the same names that a backend may have in a form that suits it, in
+`amp_keras/backend/<name>/perturbation.py`.
 """
 
 import keras
@@ -11,6 +13,21 @@ NORMS = ("global", "per_variable")
 
 # The least norm that float32 divides by without loss of precision.
 _TINY = 1e-37
+
+
+def zeros(variables):
+    """Returns a perturbation of zero for a list of tensors."""
+    return [ops.zeros(v.shape, wide_dtype(v.dtype)) for v in variables]
+
+
+def widen(tensors):
+    """Returns the tensors in the dtypes that perturbations of them have."""
+    return [ops.cast(t, wide_dtype(t.dtype)) for t in tensors]
+
+
+def add(perturbation, values):
+    """Returns `values + perturbation`, in the dtypes of the values."""
+    return [v + ops.cast(p, v.dtype) for v, p in zip(values, perturbation)]
 
 
 def ascend(perturbation, gradients, inner_lr):
@@ -111,6 +128,11 @@ def l2_norm(tensors):
     unit = ops.maximum(largest, _TINY)
     squares = [ops.sum(ops.square(t / unit)) for t in tensors]
     return unit * ops.sqrt(ops.sum(ops.stack(squares)))
+
+
+def all_finite(tensors):
+    """Returns a scalar: whether no value is infinite or NaN."""
+    return ops.all(ops.stack([ops.all(ops.isfinite(t)) for t in tensors]))
 
 
 def wide_dtype(*dtypes):

@@ -7,11 +7,9 @@ import keras
 from keras import ops
 
 from amp_keras import batch_part
-from amp_keras.perturbation import ascend
+from amp_keras import perturbation as reference
 from amp_keras.perturbation import clipped_share
 from amp_keras.perturbation import l2_norm
-from amp_keras.perturbation import project
-from amp_keras.perturbation import wide_dtype
 
 PERTURBATION_METRICS = (
     "perturbed_loss",
@@ -34,8 +32,11 @@ class AMPTrainer:
     `_repeating_scope(first)`, that of a pass which begins as the first did and
     leaves nothing; and `_last_scope(first)`, that of one which begins as the
     first did and leaves the state. (Numbers are the variables of metrics, state
-    all others that a pass assigns.)
+    all others that a pass assigns.) It may have an `_arithmetic` of its own, a
+    module of the same functions.
     """
+
+    _arithmetic = reference
 
     def _amp_step(self, data):
         """Algorithm 1 on one batch; returns the logs of the step."""
@@ -77,7 +78,7 @@ class AMPTrainer:
         Returns:
             List of tensors of the shapes of `variables`, at least float32.
         """
-        return [ops.zeros(v.shape, wide_dtype(v.dtype)) for v in variables]
+        return self._arithmetic.zeros(variables)
 
     def ascend(self, variables, perturbation, gradients, epsilon):
         """Takes one step of the inner maximization, projection included.
@@ -101,8 +102,9 @@ class AMPTrainer:
         Reference:
             Zheng et al., CVPR 2021, Algorithm 1, lines 6 to 9.
         """
-        ascended = ascend(perturbation, gradients, self.inner_lr)
-        return project(ascended, epsilon, self.norm)
+        ball = self._arithmetic
+        ascended = ball.ascend(perturbation, gradients, self.inner_lr)
+        return ball.project(ascended, epsilon, self.norm)
 
     def get_metrics_result(self):
         """Leaves out the perturbation's metrics, which are of training only."""
@@ -241,9 +243,12 @@ class AMPTrainer:
 
     def _perturbed_weights(self, perturbation):
         """Returns the values of all trainable weights, + perturbation."""
-        perturbation = iter(perturbation)
+        perturbed = self._arithmetic.add(
+            perturbation, self._perturbed_variables()
+        )
+        perturbed = iter(perturbed)
         return [
-            _add(next(perturbation), w.value) if is_in else w.value
+            next(perturbed) if is_in else w.value
             for w, is_in in zip(self.trainable_weights, self._is_perturbed())
         ]
 
@@ -294,17 +299,20 @@ class AMPTrainer:
         asked for.
         """
         gradients = [
-            ops.zeros(w.shape, wide_dtype(w.dtype))
-            if g is None
-            else ops.cast(g, wide_dtype(w.dtype))
+            ops.zeros(w.shape, w.dtype) if g is None else g
             for w, g in zip(self.trainable_weights, gradients)
         ]
-        gradients = self._of_global_batch(self._of_perturbed(gradients))
-        scale = self.optimizer.scale_loss(ops.ones(()))
-        gradients = [g / ops.cast(scale, g.dtype) for g in gradients]
+        gradients = self._arithmetic.widen(self._of_perturbed(gradients))
+        gradients = self._without_scale(self._of_global_batch(gradients))
         if self.inner_clipnorm is None:
             return gradients
-        return project(gradients, self.inner_clipnorm)
+        return self._arithmetic.project(gradients, self.inner_clipnorm)
+
+    def _without_scale(self, gradients):
+        scale = self.optimizer.scale_loss(1.0)
+        if isinstance(scale, float):
+            return gradients if scale == 1.0 else [g / scale for g in gradients]
+        return [g / ops.cast(scale, g.dtype) for g in gradients]
 
     def _check_read(self, gradients, previous_gradients, scopes):
         """Raises if a variable has a gradient that bypasses the scopes."""
@@ -386,14 +394,17 @@ class AMPTrainer:
         the step, and any other optimizer zeros. A weight that takes its
         gradient for its new value keeps the old one.
         """
+        self._apply_gradients(self._if_finite(gradients, finite))
+
+    def _if_finite(self, gradients, finite):
+        """Returns the gradients, or what changes no weight if not finite."""
         fill = _nan_unless(finite) if self._skips_non_finite_steps() else 0.0
-        gradients = [
+        return [
             g
             if g is None
             else ops.where(finite, g, _without_effect(w, g, fill))
             for w, g in zip(self.trainable_weights, gradients)
         ]
-        self._apply_gradients(gradients)
 
     def _skips_non_finite_steps(self):
         return isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
@@ -402,10 +413,8 @@ class AMPTrainer:
         """Raises if the active distribution cannot train a Keras model."""
 
     def _all_finite(self, tensors):
-        return ops.all(
-            ops.stack(
-                [ops.all(ops.isfinite(t)) for t in tensors if t is not None]
-            )
+        return self._arithmetic.all_finite(
+            [t for t in tensors if t is not None]
         )
 
     def _of_global_batch(self, gradients):
@@ -413,10 +422,6 @@ class AMPTrainer:
 
     def _num_replicas(self):
         return 1
-
-
-def _add(perturbation, value):
-    return ops.stop_gradient(value) + ops.cast(perturbation, value.dtype)
 
 
 def _batch_size(x):

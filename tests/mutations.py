@@ -15,6 +15,7 @@ TENSORFLOW = "amp_keras/backend/tensorflow/trainer.py"
 SCOPE = "amp_keras/pass_scope.py"
 JAX = "amp_keras/backend/jax/trainer.py"
 TORCH = "amp_keras/backend/torch/trainer.py"
+TORCH_BALL = "amp_keras/backend/torch/perturbation.py"
 
 # Name, file, text that occurs there once, text to put in its place.
 MUTATIONS = [
@@ -39,7 +40,7 @@ MUTATIONS = [
     (
         "no projection",
         STEP,
-        "project(ascended, epsilon, self.norm)",
+        "ball.project(ascended, epsilon, self.norm)",
         "ascended",
     ),
     (
@@ -51,7 +52,7 @@ MUTATIONS = [
     (
         "ascent gradients not clipped",
         STEP,
-        "return project(gradients, self.inner_clipnorm)",
+        "return self._arithmetic.project(gradients, self.inner_clipnorm)",
         "return gradients",
     ),
     (
@@ -70,9 +71,9 @@ MUTATIONS = [
     ),
     (
         "update with the clean gradient",
-        STEP,
-        "ops.stop_gradient(value) + ops.cast(perturbation, value.dtype)",
-        "ops.stop_gradient(value) + ops.cast(0 * perturbation, value.dtype)",
+        BALL,
+        "v + ops.cast(p, v.dtype)",
+        "v + ops.cast(0 * p, v.dtype)",
     ),
     (
         "batch statistics move in every pass",
@@ -121,6 +122,12 @@ MUTATIONS = [
         "g",
     ),
     (
+        "loss scale that is a float left in the ascent",
+        STEP,
+        "[g / scale for g in gradients]",
+        "gradients",
+    ),
+    (
         "ascent gradients not summed over replicas",
         TENSORFLOW,
         "return _sum_over_replicas(gradients)",
@@ -166,9 +173,33 @@ MUTATIONS = [
     ),
     (
         "ascent in the dtype of the variables",
-        STEP,
-        "else ops.cast(g, wide_dtype(w.dtype))",
-        "else ops.cast(g, w.dtype)",
+        BALL,
+        "[ops.cast(t, wide_dtype(t.dtype)) for t in tensors]",
+        "list(tensors)",
+    ),
+    (
+        "norms swapped (torch)",
+        TORCH_BALL,
+        'if norm == "per_variable"',
+        'if norm != "per_variable"',
+    ),
+    (
+        "norm of the largest variable only (torch)",
+        TORCH_BALL,
+        "torch.linalg.vector_norm(torch.stack(norms))",
+        "torch.stack(norms).amax()",
+    ),
+    (
+        "squares overflow (torch)",
+        TORCH_BALL,
+        "largest.clamp(min=_TINY)",
+        "torch.ones_like(largest)",
+    ),
+    (
+        "non-finite steps applied (torch)",
+        TORCH,
+        "not torch.compiler.is_compiling() and finite",
+        "not torch.compiler.is_compiling()",
     ),
     (
         "norms of float64 in float32",

@@ -5,6 +5,7 @@ import contextlib
 import keras
 import torch
 
+from amp_keras.backend.torch import perturbation
 from amp_keras.backend.torch.gradients import differentiate
 from amp_keras.pass_scope import PassScope
 from amp_keras.trainer import AMPTrainer
@@ -46,12 +47,29 @@ class TorchTrainer(AMPTrainer):
     """`AMPTrainer` on the PyTorch backend."""
 
     _differentiate = staticmethod(differentiate)
+    _arithmetic = perturbation
 
     def train_step(self, data):
         if not self._perturbs():
             logs = super().train_step(data)
             return self._logs_without_perturbation(logs)
-        return self._amp_step(data)
+        with self._weights_listed():
+            return self._amp_step(data)
+
+    @property
+    def trainable_weights(self):
+        """Is made once for a step, since Keras looks through all layers."""
+        listed = self.__dict__.get("_listed")
+        return super().trainable_weights if listed is None else listed
+
+    @contextlib.contextmanager
+    def _weights_listed(self):
+        # Keras would track a list that is an attribute.
+        self.__dict__["_listed"] = self.trainable_weights
+        try:
+            yield
+        finally:
+            del self.__dict__["_listed"]
 
     @contextlib.contextmanager
     def _first_scope(self):
@@ -103,6 +121,13 @@ class TorchTrainer(AMPTrainer):
         finally:
             for buffer, value in zip(buffers, values):
                 buffer.copy_(value)
+
+    def _if_finite(self, gradients, finite):
+        # A CPU knows without waiting; a graph must hold either case.
+        is_known = finite.device.type == "cpu"
+        if is_known and not torch.compiler.is_compiling() and finite:
+            return gradients
+        return super()._if_finite(gradients, finite)
 
     def _apply_gradients(self, gradients):
         with torch.no_grad():

@@ -1,0 +1,60 @@
+"""The inner maximization with few kernels for many tensors.
+
+`amp_keras.perturbation` has the reference, functions of the same names. Eager
+PyTorch starts a kernel for each operation on each variable; with a small
+network, starting them takes longer than running them.
+"""
+
+import functools
+
+import torch
+
+_TINY = 1e-37
+
+
+def zeros(variables):
+    """As `amp_keras.perturbation.zeros`."""
+    return [torch.zeros_like(v, dtype=torch.float32) for v in variables]
+
+
+def widen(tensors):
+    """As `amp_keras.perturbation.widen`: Keras promotes to no float64 here."""
+    return [t.float() for t in tensors]
+
+
+def add(perturbation, values):
+    """As `amp_keras.perturbation.add`."""
+    casts = [p.to(v.dtype) for v, p in zip(values, perturbation)]
+    return list(torch._foreach_add(values, casts))
+
+
+def ascend(perturbation, gradients, inner_lr):
+    """As `amp_keras.perturbation.ascend`."""
+    return torch._foreach_add(perturbation, gradients, alpha=inner_lr)
+
+
+def project(perturbation, epsilon, norm="global"):
+    """As `amp_keras.perturbation.project`."""
+    if norm == "per_variable":
+        shrinkages = [_shrinkage([p], epsilon) for p in perturbation]
+        return torch._foreach_mul(perturbation, shrinkages)
+    return torch._foreach_mul(perturbation, _shrinkage(perturbation, epsilon))
+
+
+def l2_norm(tensors):
+    """As `amp_keras.perturbation.l2_norm`, of tensors of one dtype."""
+    largest = torch.stack(torch._foreach_norm(tensors, torch.inf)).amax()
+    unit = largest.clamp(min=_TINY)
+    norms = torch._foreach_norm(torch._foreach_div(tensors, unit))
+    return unit * torch.linalg.vector_norm(torch.stack(norms))
+
+
+def all_finite(tensors):
+    """As `amp_keras.perturbation.all_finite`."""
+    largest = torch._foreach_norm(tensors, torch.inf)
+    dtype = functools.reduce(torch.promote_types, (n.dtype for n in largest))
+    return torch.stack([n.to(dtype) for n in largest]).isfinite().all()
+
+
+def _shrinkage(tensors, epsilon):
+    return (epsilon / l2_norm(tensors).clamp(min=_TINY)).clamp(max=1.0)
