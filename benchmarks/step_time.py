@@ -39,6 +39,17 @@ _KINDS = {
     "AMP, 1/4 of the batch": {"inner_fraction": 1 / 4},
     "AMP, 1/8 of the batch": {"inner_fraction": 1 / 8},
 }
+_COLUMNS = (
+    "step",
+    "passes",
+    "ms",
+    "of plain",
+    "spread",
+    "to arithmetic",
+    "first step, s",
+    "traces",
+    "peak MiB",
+)
 _MOST_STEPS = 500
 
 flags.DEFINE_enum("model", "resnet20", step_networks.names(), "The network.")
@@ -63,6 +74,8 @@ class Step:
     Attributes:
         passes: Float, forward and backward passes over a batch in a step.
         compile_seconds: Float, what the first step took.
+        traces: Integer, how often Python has run the step, which is each time
+            where nothing is compiled.
     """
 
     def __init__(self, kind):
@@ -76,6 +89,8 @@ class Step:
             self._model = amp_keras.AMPModel(network, 0.05, **arguments)
             amp = self._model
             self.passes += amp.inner_iters * amp.inner_fraction
+        self.traces = 0
+        self._count_traces()
         self._model.compile(
             keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -83,6 +98,15 @@ class Step:
             or ("auto" if keras.config.backend() == "jax" else False),
         )
         self.compile_seconds = self.seconds(1)
+
+    def _count_traces(self):
+        train_step = self._model.train_step
+
+        def counted(*arguments):
+            self.traces += 1
+            return train_step(*arguments)
+
+        self._model.train_step = counted
 
     def seconds(self, steps):
         """Takes steps and returns the mean seconds of one."""
@@ -122,6 +146,7 @@ def measure():
             "passes": step.passes,
             "seconds": rounds[kind],
             "compile_seconds": step.compile_seconds,
+            "traces": step.traces,
             **_ratios(rounds[kind], rounds["plain"], step.passes),
         }
         for kind, step in steps.items()
@@ -166,13 +191,12 @@ def table(results):
             f"{100 * result['of_plain_spread']:.0f} %",
             f"{result['to_arithmetic']:.2f}",
             f"{result['compile_seconds']:.1f}",
+            result["traces"],
             *([f"{result['mib']:.0f}"] if "mib" in result else []),
         )
         for kind, result in results.items()
     ]
-    header = ["step", "passes", "ms", "of plain", "spread", "to arithmetic"]
-    header += ["first step, s", "peak MiB"][: len(rows[0]) - len(header)]
-    return markdown.table(header, rows)
+    return markdown.table(_COLUMNS[: len(rows[0])], rows)
 
 
 def about():

@@ -64,6 +64,7 @@ ALLOWED = {
         "keras",
         "torch",
         "amp_keras.pass_scope",
+        "amp_keras.perturbation",
         "amp_keras.trainer",
     },
     "amp_keras/models": {"keras", "amp_keras.errors"},

@@ -7,19 +7,22 @@ network, starting them takes longer than running them.
 
 import functools
 
+import keras
 import torch
+
+from amp_keras.perturbation import wide_dtype
 
 _TINY = 1e-37
 
 
 def zeros(variables):
     """As `amp_keras.perturbation.zeros`."""
-    return [torch.zeros_like(v, dtype=torch.float32) for v in variables]
+    return [torch.zeros_like(v, dtype=_wide(v.dtype)) for v in variables]
 
 
 def widen(tensors):
-    """As `amp_keras.perturbation.widen`: Keras promotes to no float64 here."""
-    return [t.float() for t in tensors]
+    """As `amp_keras.perturbation.widen`."""
+    return [t.to(_wide(t.dtype)) for t in tensors]
 
 
 def add(perturbation, values):
@@ -54,6 +57,12 @@ def all_finite(tensors):
     largest = torch._foreach_norm(tensors, torch.inf)
     dtype = functools.reduce(torch.promote_types, (n.dtype for n in largest))
     return torch.stack([n.to(dtype) for n in largest]).isfinite().all()
+
+
+def _wide(dtype):
+    if dtype == torch.float32:
+        return dtype
+    return getattr(torch, wide_dtype(keras.backend.standardize_dtype(dtype)))
 
 
 def _shrinkage(tensors, epsilon):
