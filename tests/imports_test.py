@@ -98,6 +98,7 @@ ALLOWED = {
         "amp_keras.__version__",
         "amp_keras.backend.jax.distribution",
         "amp_keras.backend.tensorflow.distribution",
+        "amp_keras.callbacks",
         "amp_keras.datasets",
         "amp_keras.errors",
         "amp_keras.evaluation",

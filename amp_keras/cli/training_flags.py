@@ -108,6 +108,14 @@ command_line.define_fraction(
     "Share of each batch that the ascent sees: a step costs --inner_iters "
     "times this + 1 passes. --epsilon is then to be two to three times larger.",
 )
+command_line.define_float(
+    "perturb_from",
+    _DEFAULT.perturb_from,
+    "Fraction of the epochs after which the perturbation begins; the steps "
+    "before are plain ones. Take --inner_lr=1e6 with it.",
+    lower_bound=0,
+    upper_bound=1,
+)
 command_line.define_name(
     "norm",
     _DEFAULT.norm,
@@ -310,6 +318,7 @@ help_text.theme(
         "inner_lr",
         "inner_iters",
         "inner_fraction",
+        "perturb_from",
         "norm",
         "perturb",
         "log_perturbation",

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pathlib
 
+from amp_keras.experiments import late_start
 from amp_keras.experiments.default_epsilon import default_epsilon
 
 _FOLDER = pathlib.Path(__file__).parent / "methods"
@@ -84,7 +85,9 @@ def passes(config):
     """Returns the forward and backward passes of a run over its data."""
     if 0 in (config.epsilon, config.inner_lr, config.inner_iters):
         return config.epochs
-    return config.epochs * (config.inner_iters * config.inner_fraction + 1)
+    perturbed = max(0, config.epochs - late_start.first_epoch(config))
+    ascent = config.inner_iters * config.inner_fraction
+    return config.epochs + perturbed * ascent
 
 
 def _is_method(content):

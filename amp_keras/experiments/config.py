@@ -21,6 +21,7 @@ class TrainingConfig:
     inner_lr: float = 1.0
     inner_iters: int = 1
     inner_fraction: float = 1.0
+    perturb_from: float = 0.0
     norm: str = "global"
     perturb: str | None = None
     log_perturbation: bool = False

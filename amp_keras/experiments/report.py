@@ -54,13 +54,18 @@ def _method(metrics):
     return (
         f"{metrics['model']} by AMP with epsilon={metrics['epsilon']:g}, "
         f"norm={metrics['norm']}, inner_lr={metrics['inner_lr']:g}, "
-        f"inner_iters={metrics['inner_iters']}{_part(metrics)}"
+        f"inner_iters={metrics['inner_iters']}{_part(metrics)}{_start(metrics)}"
     )
 
 
 def _part(metrics):
     stride = round(1 / metrics.get("inner_fraction", 1.0))
     return "" if stride == 1 else f", the ascent on 1/{stride} of each batch"
+
+
+def _start(metrics):
+    start = metrics.get("perturb_from", 0.0)
+    return f", from {100 * start:g} % of the epochs on" if start else ""
 
 
 def _choice(metrics):

@@ -44,6 +44,8 @@ def default_path(config):
     method = f"amp-{config.norm}-{config.epsilon:g}"
     if config.inner_fraction < 1:
         method += f"-part{round(1 / config.inner_fraction)}"
+    if config.perturb_from:
+        method += f"-from{config.perturb_from:g}"
     if 0 in (config.epsilon, config.inner_lr, config.inner_iters):
         method = "erm"
     return (

@@ -216,6 +216,7 @@ def _method(config):
         "inner_lr",
         "inner_iters",
         "inner_fraction",
+        "perturb_from",
         "norm",
         "seed",
     )

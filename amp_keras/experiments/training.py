@@ -9,6 +9,7 @@ from amp_keras import AMPModel
 from amp_keras.errors import AMPKerasError
 from amp_keras.errors import NetworkError
 from amp_keras.experiments import distribution
+from amp_keras.experiments import late_start
 from amp_keras.experiments import network_file
 from amp_keras.experiments import normalization
 from amp_keras.experiments import resumption
@@ -93,6 +94,7 @@ def train(
         progress, best = _resume(model, checkpoints, config, data, devices)
         best_weights = BestWeights(progress, best)
         callbacks = [
+            *late_start.callbacks(config),
             MetricsOfBrokenEpoch(model, progress.step % steps_per_epoch),
             ProgressTracker(progress, on_epoch),
             FiniteLoss(progress, steps_per_epoch),

@@ -67,6 +67,12 @@ def test_cheap_is_fast_with_the_ascent_on_an_eighth():
     assert config("--recipe=cheap") == expected
 
 
+def test_late_is_fast_with_a_late_ascent_to_the_sphere():
+    assert config("--recipe=late") == config(
+        "--recipe=fast", "--perturb_from=0.85", "--inner_lr=1e6"
+    )
+
+
 @pytest.mark.parametrize(
     "arguments, expected",
     [

@@ -281,6 +281,43 @@ def test_perturbation_is_chosen_and_logged_on_demand(tmp_path):
     assert "perturbation_norm" not in history("without")
 
 
+def test_perturbation_that_begins_late(tmp_path):
+    """Plain training before, steps to the sphere after."""
+
+    def run(name, *arguments):
+        return small(
+            tmp_path / name, "--epochs=4", "--train_examples=64", *arguments
+        )
+
+    late = ("--epsilon=0.5", "--inner_lr=1e6", "--perturb_from=0.6")
+    path = run("late", *late, "--log_perturbation")
+    with open(path / "history.csv", newline="") as file:
+        history = list(csv.DictReader(file))
+    plain = list(
+        csv.DictReader(open(run("plain", "--epsilon=0") / "history.csv"))
+    )
+    assert [float(row["epsilon"]) for row in history] == [0, 0, 0, 0.5]
+    norms = [float(row["perturbation_norm"]) for row in history]
+    assert norms == pytest.approx([0, 0, 0, 0.5], rel=1e-5)
+    assert [r["loss"] for r in history[:3]] == [r["loss"] for r in plain[:3]]
+    assert read_json(path / "metrics.json")["perturb_from"] == 0.6
+    assert "from 60 % of the epochs on" in (path / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (("--perturb_from=0.95",), "no epoch is perturbed"),
+        (("--perturb_from=0.5",), "1e6 makes it of size epsilon"),
+    ],
+)
+def test_late_perturbation_that_does_nothing_is_warned_of(
+    arguments, said, tmp_path
+):
+    with pytest.warns(UserWarning, match=said):
+        small(tmp_path / "run", "--epsilon=0.5", "--epochs=2", *arguments)
+
+
 def test_ascent_on_a_part_of_the_batch_is_said_wherever_the_method_is(
     tmp_path, monkeypatch, capsys
 ):

@@ -45,6 +45,7 @@ def test_passes():
     assert passes(epsilon=0.5, inner_iters=3) == 40
     assert passes(epsilon=0.5, inner_fraction=1 / 8) == 11.25
     assert passes(epsilon=0.5, inner_iters=2, inner_fraction=1 / 4) == 15
+    assert passes(epsilon=0.5, inner_iters=2, perturb_from=0.7) == 16
 
 
 def test_other_flags_are_part_of_the_name():
