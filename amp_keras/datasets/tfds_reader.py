@@ -1,6 +1,7 @@
 """From a TensorFlow Datasets builder to arrays, with errors people can read."""
 
 import contextlib
+import io
 import os
 import re
 
@@ -78,11 +79,17 @@ def prepare(builder, url, manual_dir=None):
     """
     if builder.is_prepared():
         return
-    if url is not None:
+    if url is None:
+        print(f"Preparing {builder.name} from the archives in {manual_dir}")
+        # TFDS would say that it downloads.
+        scope = contextlib.redirect_stdout(io.StringIO())
+    else:
         _check_reachable(url)
-    builder.download_and_prepare(
-        download_config=tfds.download.DownloadConfig(manual_dir=manual_dir)
-    )
+        scope = contextlib.nullcontext()
+    with scope:
+        builder.download_and_prepare(
+            download_config=tfds.download.DownloadConfig(manual_dir=manual_dir)
+        )
 
 
 def read(builder, split, example_fn):

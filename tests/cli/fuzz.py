@@ -96,7 +96,7 @@ def write_scene(folder):
     import tiny_runs
 
     for name in ("run", "run2"):
-        tiny_runs.write(folder / name, dataset="digits", model="net.py:net")
+        tiny_runs.write(folder / name, dataset="digits")
         metrics = {"test_accuracy": 0.5, "test_loss": 1.0, "epochs": 1}
         (folder / name / "metrics.json").write_text(json.dumps(metrics))
     (folder / "images").mkdir()
@@ -195,7 +195,9 @@ def findings(command, count, seed):
     with tempfile.TemporaryDirectory() as root:
         scene = pathlib.Path(root) / "scene"
         scene.mkdir()
-        _in_a_fork(lambda: write_scene(scene), pathlib.Path(root) / "log")
+        log = pathlib.Path(root) / "log"
+        if _in_a_fork(lambda: write_scene(scene), log) != 0:
+            raise RuntimeError(log.read_text())
         for number in range(count):
             folder = pathlib.Path(root) / "case"
             shutil.copytree(scene, folder)

@@ -48,6 +48,14 @@ def test_help_lists_each_flag_once_by_theme(command, title, own):
     assert "FILE.py:FUNCTION or" in " ".join(result.stdout.split())
 
 
+def test_start_up_lines_of_tensorflow_do_not_bury_the_answer():
+    result = answer("apps/train.py", "--epochs=none")
+    assert result.returncode == 2
+    assert result.stderr == (
+        "train.py: flag --epochs=none: must be a positive integer\n"
+    )
+
+
 def test_help_of_compare():
     result = answer("apps/compare.py", "--help")
     assert result.returncode == 0

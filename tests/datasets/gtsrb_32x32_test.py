@@ -35,8 +35,11 @@ def sign(row):
     return np.asarray(image)[5:37, 6:38]
 
 
-def test_signs_are_cropped_to_their_region(tmp_path, manual_dir):
+def test_signs_are_cropped_to_their_region(tmp_path, manual_dir, capsys):
     data = datasets.load("gtsrb", str(tmp_path / "data"), str(manual_dir))
+    said = capsys.readouterr().out
+    assert f"Preparing gtsrb from the archives in {manual_dir}\n" in said
+    assert "Downloading" not in said
     expected = {sign(row).tobytes(): row[-1] for row in TRAIN_ROWS}
     loaded = zip(data.train.images, data.train.labels, strict=True)
     assert {i.tobytes(): label for i, label in loaded} == expected
