@@ -175,5 +175,6 @@ def parse(main, argv, takes=_FLAGS):
         sys.exit(0)
     try:
         return flags.FLAGS(argv)
-    except flags.Error as error:
+    except (flags.Error, ValueError, OSError, RecursionError) as error:
+        # Flags of absl itself raise what they come upon.
         fail(error)

@@ -107,11 +107,12 @@ def write_scene(folder):
     (folder / "file").write_text("precious")
 
 
-def draw_line(rng, command, flags):
-    """Returns the arguments of a command, one to three of them odd."""
+def draw_line(rng, command, ours, absl):
+    """Returns the arguments of a command, none to two of them odd."""
     line = list(rng.choice(_LINES[command]))
-    for _ in range(rng.randint(0, 3)):
-        flag, value = rng.choice(flags), rng.choice(_ODD)
+    for _ in range(rng.choice([0, 1, 1, 1, 2])):
+        flag = rng.choice(rng.choices([ours, absl], [19, 1])[0])
+        value = rng.choice(_ODD)
         odd = [f"--{flag}={value}", f"--{flag}", f"--no{flag}", f"-{flag}"]
         line.append(rng.choices(odd, [20, 1, 1, 1])[0])
     if rng.random() < 0.03:
@@ -190,7 +191,7 @@ class _Accepted(BaseException):
 def findings(command, count, seed):
     """Runs command lines and yields what is wrong with some, as dicts."""
     module = importlib.import_module(f"amp_keras.cli.{command}")
-    flags = _flag_names()
+    ours, absl = _flag_names()
     rng = random.Random(f"{command} {seed}")
     with tempfile.TemporaryDirectory() as root:
         scene = pathlib.Path(root) / "scene"
@@ -202,7 +203,7 @@ def findings(command, count, seed):
             folder = pathlib.Path(root) / "case"
             shutil.copytree(scene, folder)
             done = damage(rng, folder) if rng.random() < 0.3 else ""
-            line = draw_line(rng, command, flags)
+            line = draw_line(rng, command, ours, absl)
             wrong = _attempt(module, command, line, folder)
             if wrong:
                 line = [argument[:200] for argument in line]
@@ -211,9 +212,16 @@ def findings(command, count, seed):
 
 
 def _flag_names():
+    """Returns the names of our flags, and of those that absl brings."""
     from absl import flags
 
-    return sorted(set(flags.FLAGS) - _NOT_OURS)
+    ours = {
+        flag.name
+        for module, defined in flags.FLAGS.flags_by_module_dict().items()
+        if "amp_keras" in module or module == "__main__"
+        for flag in defined
+    }
+    return sorted(ours), sorted(set(flags.FLAGS) - ours - _NOT_OURS)
 
 
 def _attempt(module, command, line, folder):
