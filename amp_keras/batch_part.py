@@ -10,6 +10,9 @@ from keras import layers
 # A batch of fewer says little about mean and variance.
 _LEAST_EXAMPLES = 4
 
+# TensorFlow counts in 32 bits.
+_LARGEST_STRIDE = 2**31 - 1
+
 _SPARSE = ("SparseTensor", "BCOO")
 
 
@@ -33,6 +36,11 @@ def stride_of(fraction):
             f"or 0.125. Received: inner_fraction={fraction!r}"
         )
     stride = round(1 / fraction)
+    if stride > _LARGEST_STRIDE:
+        raise ValueError(
+            f"`inner_fraction` must be at least 1/{_LARGEST_STRIDE}. "
+            f"Received: inner_fraction={fraction!r}"
+        )
     if not math.isclose(fraction * stride, 1.0, rel_tol=1e-6):
         more = math.floor(1 / fraction)
         raise ValueError(

@@ -159,6 +159,7 @@ ALLOWED = {
         "bad_inputs",
         "crash_points",
         "every_backend",
+        "fuzz",
         "keras",
         "mutations",
         "parity",

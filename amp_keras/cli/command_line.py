@@ -19,6 +19,11 @@ from amp_keras.errors import AMPKerasError
 # What shells and argparse use for a command line that cannot be carried out.
 EXIT_CODE = 2
 _FLAGS = "[--FLAG=VALUE ...]"
+# No count is larger, of epochs, examples or steps.
+_MOST = 1_000_000
+_LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
+# That of paths on Linux.
+_LONGEST_ARGUMENT = 4096
 
 
 class _Name(flags.ArgumentParser):
@@ -51,9 +56,12 @@ class _Boolean(flags.BooleanParser):
 class _Integer(flags.IntegerParser):
     def convert(self, argument):
         try:
-            return super().convert(argument)
+            value = super().convert(argument)
         except (TypeError, ValueError) as error:
             raise ValueError(f"must be {self.syntactic_help}") from error
+        if self.upper_bound is None and value > _MOST:
+            raise ValueError(f"must be {self.syntactic_help}, at most {_MOST}")
+        return value
 
 
 class _Float(flags.FloatParser):
@@ -69,6 +77,8 @@ class _Float(flags.FloatParser):
             value = math.nan
         if not math.isfinite(value):
             raise ValueError(f"must be {self.syntactic_help}")
+        if abs(value) > _LARGEST_FLOAT32:
+            raise ValueError(f"must be {self.syntactic_help} that fits float32")
         return value
 
 
@@ -173,8 +183,24 @@ def parse(main, argv, takes=_FLAGS):
         command = pathlib.Path(argv[0]).name
         print(help_text.render(about, f"{command} {takes}"))
         sys.exit(0)
+    _check_arguments(argv[1:])
     try:
         return flags.FLAGS(argv)
     except (flags.Error, ValueError, OSError, RecursionError) as error:
         # Flags of absl itself raise what they come upon.
         fail(error)
+
+
+def _check_arguments(arguments):
+    """Ends the command where a flag would be read without an end."""
+    for argument, following in zip(arguments, [*arguments[1:], ""]):
+        if len(argument) > _LONGEST_ARGUMENT:
+            fail(
+                f"an argument must have at most {_LONGEST_ARGUMENT} "
+                f"characters. Received: {argument[:40]}..., {len(argument)}"
+            )
+        name, is_given, path = argument.lstrip("-").partition("=")
+        path = pathlib.Path(path if is_given else following)
+        if argument.startswith("-") and name == "flagfile":
+            if path.exists() and not path.is_file():
+                fail(f"--flagfile must be a file. Received: {path}")

@@ -24,6 +24,7 @@ command_line.define_integer(
     3,
     "Runs of each method, with seeds --seed, --seed + 1, ...",
     lower_bound=1,
+    upper_bound=1000,
 )
 command_line.define_bool(
     "print_commands",

@@ -80,6 +80,8 @@ def _check_names(path, values, names):
 
 def _read(path):
     try:
+        if pathlib.Path(path).is_char_device():
+            raise OSError("it is a device")
         content = json.loads(pathlib.Path(path).read_text())
     except (OSError, RecursionError, ValueError) as error:
         raise AMPKerasError(

@@ -65,7 +65,7 @@ command_line.define_integer(
     lower_bound=2,
 )
 command_line.define_integer(
-    "seed", _DEFAULT.seed, "Seed of directions and probes.", lower_bound=0
+    "seed", _DEFAULT.seed, "Seed of directions and probes.", 0, 2**31 - 1
 )
 command_line.define_integer(
     "verbose", _DEFAULT.verbose, "0: silent, 1: bars.", 0, 1

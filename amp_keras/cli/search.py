@@ -8,6 +8,7 @@ from absl import flags
 from amp_keras import datasets
 from amp_keras.cli import command_line
 from amp_keras.cli import search_flags
+from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import distribution
 from amp_keras.search import chief_and_workers
 from amp_keras.search import search
@@ -31,8 +32,19 @@ def main():
         if worker:
             search.work(directory, options, config, devices)
             return
-        rows = search.search(directory, options, config, devices, values.final)
+        rows = _search(directory, options, config, devices)
         _print_results(rows, directory.path)
+
+
+def _search(directory, options, config, devices):
+    try:
+        return search.search(
+            directory, options, config, devices, flags.FLAGS.final
+        )
+    except AMPKerasError:
+        if not directory.has_ended_trials:
+            directory.discard()
+        raise
 
 
 def _open(options, config, worker):

@@ -100,7 +100,7 @@ command_line.define_float(
     "inner_lr", _DEFAULT.inner_lr, "Step size of the ascent.", lower_bound=0
 )
 command_line.define_integer(
-    "inner_iters", _DEFAULT.inner_iters, "Ascent steps.", lower_bound=0
+    "inner_iters", _DEFAULT.inner_iters, "Ascent steps.", 0, 100
 )
 command_line.define_fraction(
     "inner_fraction",
@@ -347,7 +347,7 @@ help_text.theme("Computation", ("jit_compile", "distribution", "verbose"))
 def _is_regular_expression(pattern):
     try:
         re.compile(pattern or "")
-    except re.error:
+    except (re.error, OverflowError, RecursionError):
         return False
     return True
 
@@ -360,7 +360,9 @@ def _are_increasing(milestones):
     if not all(epoch.isdecimal() for epoch in epochs):
         return False
     numbers = [0, *map(int, epochs)]
-    return all(a < b for a, b in zip(numbers, numbers[1:]))
+    return numbers[-1] <= 10**6 and all(
+        a < b for a, b in zip(numbers, numbers[1:])
+    )
 
 
 def config_from_flags(default_epsilon=True):

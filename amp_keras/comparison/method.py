@@ -72,6 +72,8 @@ def read(name):
         ValueError: If it is not the file of a method.
     """
     path = _FOLDER / f"{name}.json" if name in NAMES else pathlib.Path(name)
+    if path.is_char_device():
+        raise OSError("it is a device")
     content = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict) or not _is_method(content):
         raise ValueError(

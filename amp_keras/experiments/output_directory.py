@@ -63,7 +63,7 @@ class OutputDirectory:
     def __init__(self, path, config, overwrite=False, shared=False):
         self.path = pathlib.Path(path)
         self._config = _as_stored(config)
-        self._made = not self.path.exists()
+        self._made = not os.path.exists(self.path)
         self._lock = filelock.FileLock(self.path / _LOCK)
         self._open(shared)
         try:

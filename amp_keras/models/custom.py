@@ -87,6 +87,8 @@ class CustomNetwork:
     def _execute(self, path):
         self.path = os.path.abspath(path)
         try:
+            if path.is_char_device():
+                raise OSError(0, "it is a device")
             source = path.read_bytes()
         except OSError as error:
             raise NetworkError(

@@ -50,18 +50,22 @@ class SearchDirectory(OutputDirectory):
     def oracle_file(self):
         return self.keras_tuner / "oracle.json"
 
+    @property
+    def has_ended_trials(self):
+        """Whether there is something to lose; raises if a file is damaged."""
+        states = [
+            self._read_json(file.relative_to(self.path), _KINDS.get(file.name))
+            for file in sorted(self.keras_tuner.rglob("*.json"))
+        ]
+        return any(s.get("status", "RUNNING") != "RUNNING" for s in states)
+
     def check(self):
         """Checks the files by which a search goes on, before it does.
 
         Raises:
             AMPKerasError: If one of them is damaged or missing.
         """
-        states = [
-            self._read_json(file.relative_to(self.path), _KINDS.get(file.name))
-            for file in sorted(self.keras_tuner.rglob("*.json"))
-        ]
-        ended = [s for s in states if s.get("status", "RUNNING") != "RUNNING"]
-        if ended and not self.oracle_file.exists():
+        if self.has_ended_trials and not self.oracle_file.exists():
             raise AMPKerasError(
                 f"{self.oracle_file} is missing, though trials have ended: put "
                 "back the file that was there, or begin anew with --overwrite"

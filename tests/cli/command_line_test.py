@@ -86,3 +86,13 @@ def test_arguments_beside_flags_are_for_commands_that_take_them(
     if code:
         error = capsys.readouterr().err
         assert error == "command.py: takes flags only. Received: a b\n"
+
+
+def test_argument_that_is_too_long(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["command.py"])
+    with pytest.raises(SystemExit) as exit:
+        command_line.run(print, ["command.py", "--perturb=" + "(" * 5000])
+    assert exit.value.code == 2
+    error = capsys.readouterr().err
+    assert "at most 4096 characters" in error
+    assert error.endswith("(((..., 5010\n")

@@ -14,7 +14,7 @@ SLOW_ON_OTHERS = pytest.mark.skipif(
 
 
 @SLOW_ON_OTHERS
-@pytest.mark.parametrize("command", fuzz.COMMANDS)
+@pytest.mark.parametrize("command", ["train", "search"])
 def test_odd_command_lines_are_answered(command):
     lines = every_backend.lines(
         fuzz.__file__,
