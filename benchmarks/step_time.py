@@ -22,9 +22,9 @@ import subprocess
 import sys
 import time
 
+import _step_networks as step_networks
 import keras
 import numpy as np
-import step_networks
 from absl import app
 from absl import flags
 
