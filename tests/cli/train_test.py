@@ -432,7 +432,7 @@ def test_weight_decay_leaves_out_biases_and_normalization():
         ("--distribution=tpu", "must be one of auto, none, mirrored,"),
         ("--momentum=nan", "--momentum=nan: must be a number in the range"),
         ("--epsilon=big", "flag --epsilon=big"),
-        ("--inner_iters=1.5", "--inner_iters=1.5: must be an integer in the range"),
+        ("--inner_iters=1.5", "--inner_iters=1.5: must be an integer"),
         ("--epochs=0", "flag --epochs=0"),
         ("--validation_split=1", "flag --validation_split=1: 1.0 is not"),
     ],
