@@ -192,8 +192,10 @@ def parse(main, argv, takes=_FLAGS):
 
 
 def _check_arguments(arguments):
-    """Ends the command where a flag would be read without an end."""
+    """Ends the command where an argument is more than a flag can hold."""
     for argument, following in zip(arguments, [*arguments[1:], ""]):
+        if _has_surrogates(argument):
+            fail(f"an argument must be UTF-8. Received: {argument!a}")
         if len(argument) > _LONGEST_ARGUMENT:
             fail(
                 f"an argument must have at most {_LONGEST_ARGUMENT} "
@@ -204,3 +206,8 @@ def _check_arguments(arguments):
         if argument.startswith("-") and name == "flagfile":
             if path.exists() and not path.is_file():
                 fail(f"--flagfile must be a file. Received: {path}")
+
+
+def _has_surrogates(text):
+    """Whether it stands for bytes that are no UTF-8, as Python reads them."""
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
