@@ -63,7 +63,11 @@ class OutputDirectory:
     def __init__(self, path, config, overwrite=False, shared=False):
         self.path = pathlib.Path(path)
         self._config = _as_stored(config)
-        self._made = not os.path.exists(self.path)
+        self._made = [
+            path
+            for path in (self.path, *self.path.parents)
+            if not os.path.exists(path)
+        ]
         self._lock = filelock.FileLock(self.path / _LOCK)
         self._open(shared)
         try:
@@ -92,15 +96,16 @@ class OutputDirectory:
             self._lock.release()
 
     def discard(self):
-        """Removes what this command has left, and the folder if it is new.
+        """Removes what this command has left, and folders that are new.
 
         What an earlier command has left stays.
         """
         if self._begins:
             self._remove((*self.written, _CONFIG))
         self.close()
-        if self._made:
-            self.path.rmdir()
+        for path in self._made:
+            with contextlib.suppress(OSError):
+                path.rmdir()
 
     @property
     def versions(self):

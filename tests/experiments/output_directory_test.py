@@ -214,3 +214,10 @@ def test_flag_that_an_earlier_version_had_not_has_its_default(run):
     RunDirectory(run, CONFIG).close()
     with pytest.raises(AMPKerasError, match="--mixup is 0.0, not 0.3"):
         RunDirectory(run, {**CONFIG, "mixup": 0.3})
+
+
+def test_discard_removes_new_folders_above_that_are_empty(tmp_path):
+    directory = RunDirectory(tmp_path / "new" / "runs" / "run", CONFIG)
+    directory.write_config()
+    directory.discard()
+    assert not list(tmp_path.iterdir())
