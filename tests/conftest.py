@@ -5,8 +5,12 @@ import os
 import shutil
 import tempfile
 
-# Two devices to place replicas on, before JAX is imported.
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+# Two devices to place replicas on, before JAX is imported. Tests compile far
+# longer than they compute, so XLA optimizes nothing.
+os.environ["XLA_FLAGS"] = (
+    "--xla_force_host_platform_device_count=2"
+    " --xla_backend_optimization_level=0"
+)
 
 # On JAX, tests and the commands that they start compile the same small networks
 # again and again. The processes of pytest-xdist inherit the first one's folder.

@@ -1,5 +1,7 @@
 """Where AMP must do what plain `fit` does, and that every mode agrees."""
 
+import functools
+
 import keras
 import networks
 import numpy as np
@@ -24,41 +26,52 @@ def fit_noisy(wrap, **compile_arguments):
     return history, [v.numpy() for v in network.variables]
 
 
+@functools.cache
+def plain_fit(mode):
+    """What `fit_noisy` gives without AMP, in the mode of that number."""
+    return fit_noisy(lambda network: network, **networks.MODES[mode])
+
+
 # Through every pass, but too small to change a weight.
 VANISHING = {"epsilon": 0.1, "inner_lr": 1e-30}
 
 
-@pytest.mark.parametrize("mode", networks.MODES, ids=networks.first_key)
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {"epsilon": 0.0},
-        {"epsilon": 0.1, "inner_iters": 0},
-        {"epsilon": 0.1, "inner_lr": 0.0},
-    ],
+def with_each_mode_once(*arguments):
+    """Every mode with the first of the arguments, the default with all."""
+    modes = range(len(networks.MODES))
+    pairs = [(arguments[0], mode) for mode in modes]
+    pairs += [(others, 0) for others in arguments[1:]]
+    return pytest.mark.parametrize(("arguments", "mode"), pairs)
+
+
+@with_each_mode_once(
+    {"epsilon": 0.0},
+    {"epsilon": 0.1, "inner_iters": 0},
+    {"epsilon": 0.1, "inner_lr": 0.0},
 )
 def test_no_perturbation_is_plain_fit_bit_for_bit(arguments, mode):
-    history, variables = fit_noisy(lambda network: network, **mode)
+    history, variables = plain_fit(mode)
     amp_history, amp_variables = fit_noisy(
-        lambda network: amp_keras.AMPModel(network, **arguments), **mode
+        lambda network: amp_keras.AMPModel(network, **arguments),
+        **networks.MODES[mode],
     )
     assert amp_history == history
     for plain, amp in zip(variables, amp_variables, strict=True):
         np.testing.assert_array_equal(plain, amp)
 
 
-@pytest.mark.parametrize("mode", networks.MODES, ids=networks.first_key)
-@pytest.mark.parametrize(
-    "arguments", [{}, {"inner_iters": 3}, {"norm": "per_variable"}]
-)
+@with_each_mode_once({"inner_iters": 3}, {}, {"norm": "per_variable"})
 def test_vanishing_perturbation_gives_the_numbers_of_plain_fit(arguments, mode):
-    history, variables = fit_noisy(lambda network: network, **mode)
+    history, variables = plain_fit(mode)
     amp_history, amp_variables = fit_noisy(
         lambda network: amp_keras.AMPModel(network, **VANISHING, **arguments),
-        **mode,
+        **networks.MODES[mode],
     )
     # A compiler rewrites the two programs differently.
-    eager = "run_eagerly" in mode or keras.config.backend() == "torch"
+    eager = (
+        "run_eagerly" in networks.MODES[mode]
+        or keras.config.backend() == "torch"
+    )
     tolerance = 0.0 if eager else 1e-6
     for name in history:
         np.testing.assert_allclose(
@@ -69,7 +82,7 @@ def test_vanishing_perturbation_gives_the_numbers_of_plain_fit(arguments, mode):
 
 
 def test_a_perturbation_changes_the_result():
-    _, variables = fit_noisy(lambda network: network)
+    _, variables = plain_fit(0)
     _, amp_variables = fit_noisy(
         lambda network: amp_keras.AMPModel(network, epsilon=0.1)
     )

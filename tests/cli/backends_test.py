@@ -10,12 +10,13 @@ import processes
 import pytest
 
 BACKEND = keras.config.backend()
+SMALL = "--model=resnet8"
 
 
 @pytest.fixture(scope="module")
 def single(tmp_path_factory):
     run = tmp_path_factory.mktemp("single") / "run"
-    processes.finish(processes.start(f"--output_dir={run}"))
+    processes.finish(processes.start(SMALL, f"--output_dir={run}"))
     return run
 
 
@@ -49,7 +50,9 @@ def test_run_says_which_backend_it_used(single):
 def test_two_devices_equal_one(single, tmp_path):
     run = tmp_path / "run"
     output = processes.finish(
-        processes.start(f"--output_dir={run}", XLA_FLAGS=processes.TWO_DEVICES)
+        processes.start(
+            SMALL, f"--output_dir={run}", XLA_FLAGS=processes.TWO_DEVICES
+        )
     )
     assert "2 jax devices" in output
     assert read_json(run / "metrics.json")["num_replicas"] == 2
@@ -59,19 +62,19 @@ def test_two_devices_equal_one(single, tmp_path):
 @pytest.mark.skipif(BACKEND != "jax", reason="processes of JAX")
 def test_two_processes_equal_one(single, tmp_path):
     run = tmp_path / "run"
-    first, second = processes.run_two_processes(run)
+    first, second = processes.run_two_processes(run, SMALL)
     assert "process 1 of 2" in first and "process 2 of 2" in second
     assert "wrote" in first and "wrote" not in second
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     assert_same_run(run, single)
-    again, other = processes.run_two_processes(run)
+    again, other = processes.run_two_processes(run, SMALL)
     assert again.splitlines()[2:] == first.splitlines()[2:]
     assert "nothing to train" in other
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="processes of JAX")
 def test_second_process_ends_when_the_first_cannot_begin(single):
-    first, second = processes.start_two_processes(single, "--seed=1")
+    first, second = processes.start_two_processes(single, SMALL, "--seed=1")
     _, errors = first.communicate(timeout=100)
     assert first.returncode == 2 and "--overwrite" in errors
     assert "nothing to train" in processes.finish(second)
@@ -91,14 +94,16 @@ def test_several_processes_refuse_a_single_device(tmp_path):
 @pytest.mark.skipif(BACKEND != "jax", reason="processes of JAX")
 def test_two_killed_processes_go_on(single, tmp_path):
     run = tmp_path / "run"
-    started = processes.start_two_processes(run, "--checkpoint_steps=1")
+    started = processes.start_two_processes(run, SMALL, "--checkpoint_steps=1")
     while not (run / "checkpoints" / "step-1.checkpoint").exists():
         assert all(process.poll() is None for process in started)
         time.sleep(0.05)
     for process in started:
         process.kill()
         process.communicate()
-    first, second = processes.run_two_processes(run, "--checkpoint_steps=1")
+    first, second = processes.run_two_processes(
+        run, SMALL, "--checkpoint_steps=1"
+    )
     assert "going on after step" in first and "going on" not in second
     assert_same_run(run, single)
 

@@ -540,6 +540,7 @@ def test_signal_saves_and_says_how_to_go_on(name, tmp_path):
     command = [
         sys.executable,
         APP,
+        "--model=resnet8",
         "--epochs=1000",
         "--train_examples=64",
         "--batch_size=32",
