@@ -246,7 +246,15 @@ def about():
         "amp_keras": amp_keras.__version__,
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "cores_of_the_process": _cores_of_the_process(),
     }
+
+
+def _cores_of_the_process():
+    """Returns how many it may use, fewer than there are after `taskset`."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
 
 
 def run():
