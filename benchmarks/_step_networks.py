@@ -6,7 +6,7 @@ from keras import layers
 
 from amp_keras import models
 
-_IMAGE, _CLASSES = (32, 32, 3), 10
+_SIDE, _CHANNELS, _CLASSES = 32, 3, 10
 _TOKENS, _WORDS, _WIDTH, _HEADS = 32, 1000, 64, 4
 
 OWN = ("mlp", "transformer")
@@ -31,8 +31,15 @@ def get(name, batch_size):
     if name == "transformer":
         x = rng.integers(0, _WORDS, (batch_size, _TOKENS), dtype="int32")
         return _transformer(), x, labels
-    x = rng.normal(size=(batch_size, *_IMAGE)).astype("float32")
-    return models.get(name)(_IMAGE, _CLASSES), x, labels
+    shape = _image_shape()
+    x = rng.normal(size=(batch_size, *shape)).astype("float32")
+    return models.get(name)(shape, _CLASSES), x, labels
+
+
+def _image_shape():
+    if keras.config.image_data_format() == "channels_first":
+        return _CHANNELS, _SIDE, _SIDE
+    return _SIDE, _SIDE, _CHANNELS
 
 
 def _mlp():

@@ -3,6 +3,7 @@
 ```
 KERAS_BACKEND=torch python benchmarks/step_time.py --model=resnet20
 python benchmarks/step_time.py --model=mlp --batch_size=64 --output=mlp.json
+python benchmarks/step_time.py --versus=../AMP-Regularizer
 ```
 
 Plain steps and those of AMP take turns in one process, so that a machine that
@@ -10,26 +11,36 @@ slows down or is busy hits all alike. A step is one within `fit()`, with all
 that Keras does for it. What counts is the column `to arithmetic`: the time as a
 multiple of that of as many plain steps as AMP makes passes, the median of the
 rounds; 1.00 is no waste. Milliseconds say something of this machine only.
+
+`--versus` has the code of the AMP authors take turns too, in a process of its
+own that is idle meanwhile, and PyTorch's plain step. `speed to authors'` is how
+many images a second a kind takes, as a multiple of theirs.
+
+`--memory` is the most memory of the host that a process has held that only
+takes steps of one kind, imports and tracing and compilation of the first step
+included; what AMP adds is the column `over plain`. That of a GPU is not in it.
 """
 
+import contextlib
 import json
 import os
 import pathlib
 import platform
-import resource
 import statistics
-import subprocess
 import sys
 import time
 
+import _authors as authors_code
+import _peak_memory as peak_memory
 import _step_networks as step_networks
+import _step_table as step_table
 import keras
 import numpy as np
 from absl import app
 from absl import flags
 
 import amp_keras
-from amp_keras.experiments import markdown
+from amp_keras import errors
 
 _KINDS = {
     "plain": {},
@@ -39,17 +50,16 @@ _KINDS = {
     "AMP, 1/4 of the batch": {"inner_fraction": 1 / 4},
     "AMP, 1/8 of the batch": {"inner_fraction": 1 / 8},
 }
-_COLUMNS = (
-    "step",
-    "passes",
-    "ms",
-    "of plain",
-    "spread",
-    "to arithmetic",
-    "first step, s",
-    "traces",
-    "peak MiB",
-)
+# The authors' code has a ball for each variable.
+_KINDS_VERSUS = {
+    "plain": {},
+    "AMP, per variable, N=1": {"norm": "per_variable"},
+    "AMP, per variable, 1/8 of the batch": {
+        "norm": "per_variable",
+        "inner_fraction": 1 / 8,
+    },
+}
+_ALL_KINDS = {**_KINDS, **_KINDS_VERSUS}
 _MOST_STEPS = 500
 
 flags.DEFINE_enum("model", "resnet20", step_networks.names(), "The network.")
@@ -63,15 +73,25 @@ flags.DEFINE_enum(
     "The dtype policy of Keras.",
 )
 flags.DEFINE_bool("jit_compile", False, "Compile TensorFlow's step with XLA.")
+flags.DEFINE_enum(
+    "data_format",
+    "channels_last",
+    ["channels_first", "channels_last"],
+    "The layout of our images. TensorFlow may refuse channels_first on a CPU.",
+)
+flags.DEFINE_string(
+    "versus", None, "A checkout of the authors' repository, to compare with."
+)
 flags.DEFINE_bool("memory", False, "Measure memory, in processes of their own.")
 flags.DEFINE_string("output", None, "A JSON file to write, with all rounds.")
-flags.DEFINE_enum("only", None, list(_KINDS), "Print the memory of one kind.")
+flags.DEFINE_enum("only", None, list(_ALL_KINDS), "Print the memory of a kind.")
 
 
 class Step:
     """Takes steps of one kind and measures them.
 
     Attributes:
+        shapes: List of tuples, of the trainable weights.
         passes: Float, forward and backward passes over a batch in a step.
         compile_seconds: Float, what the first step took.
         traces: Integer, how often Python has run the step, which is each time
@@ -79,10 +99,11 @@ class Step:
     """
 
     def __init__(self, kind):
-        arguments = _KINDS[kind]
+        arguments = _ALL_KINDS[kind]
         network, self._x, self._y = step_networks.get(
             flags.FLAGS.model, flags.FLAGS.batch_size
         )
+        self.shapes = [tuple(w.shape) for w in network.trainable_weights]
         self.passes = 1.0
         self._model = network
         if arguments:
@@ -130,14 +151,47 @@ class _EpochTimer(keras.callbacks.Callback):
         self.seconds = time.perf_counter() - self._start
 
 
+def own_kinds():
+    return _KINDS_VERSUS if flags.FLAGS.versus else _KINDS
+
+
+@contextlib.contextmanager
+def authors_or_none():
+    """The process of the authors' code, if the flags ask for it."""
+    if not flags.FLAGS.versus:
+        yield None
+        return
+    if flags.FLAGS.dtype != "float32":
+        raise errors.AMPKerasError(
+            "`--versus` must go with --dtype=float32. "
+            f"Received: --dtype={flags.FLAGS.dtype}"
+        )
+    with authors_code.Authors(
+        flags.FLAGS.versus, flags.FLAGS.model, flags.FLAGS.batch_size
+    ) as authors:
+        yield authors
+
+
 def measure():
-    """Returns, by kind, what one process measures of it."""
-    steps = {kind: Step(kind) for kind in _KINDS}
+    """Returns what is measured, and of what, as the file will have it."""
+    with authors_or_none() as authors:
+        steps = {kind: Step(kind) for kind in own_kinds()}
+        if not authors:
+            return {**about(), "results": measure_steps(steps)}
+        for step in authors.steps.values():
+            authors_code.check_same_network(steps["plain"].shapes, step.shapes)
+        results = measure_steps({**steps, **authors.steps})
+        authors_code.add_speeds(results)
+        return {**about(), "authors": authors.about, "results": results}
+
+
+def measure_steps(steps):
+    """Returns, by kind, what rounds of turns measure."""
     for step in steps.values():
         step.seconds(3)
     count = flags.FLAGS.seconds / steps["plain"].seconds(3)
     count = int(np.clip(count, 3, _MOST_STEPS))
-    rounds = {kind: [] for kind in _KINDS}
+    rounds = {kind: [] for kind in steps}
     for _ in range(flags.FLAGS.rounds):
         for kind, step in steps.items():
             rounds[kind].append(step.seconds(count))
@@ -164,39 +218,22 @@ def _ratios(seconds, plain, passes):
     }
 
 
-def memory_of(kind):
-    """Returns the MiB that a process needs at most that makes such steps."""
-    arguments = [*sys.argv[1:], f"--only={kind}", "--nomemory", "--output="]
-    result = subprocess.run(
-        [sys.executable, __file__, *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return float(result.stdout.splitlines()[-1])
+def add_memory(results):
+    """Adds to results by kind the MiB that a process of that kind alone needs.
+
+    Not to those of the authors' code.
+    """
+    for kind in own_kinds():
+        mib = peak_memory.mib_of(
+            __file__, [*sys.argv[1:], "--nomemory", f"--only={kind}"]
+        )
+        results[kind]["mib"] = mib
+        results[kind]["mib_over_plain"] = mib - results["plain"]["mib"]
 
 
 def print_memory(kind):
     Step(kind).seconds(3)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-
-
-def table(results):
-    rows = [
-        (
-            kind,
-            f"{result['passes']:.3f}",
-            f"{1000 * statistics.median(result['seconds']):.2f}",
-            f"{result['of_plain']:.2f}",
-            f"{100 * result['of_plain_spread']:.0f} %",
-            f"{result['to_arithmetic']:.2f}",
-            f"{result['compile_seconds']:.1f}",
-            result["traces"],
-            *([f"{result['mib']:.0f}"] if "mib" in result else []),
-        )
-        for kind, result in results.items()
-    ]
-    return markdown.table(_COLUMNS[: len(rows[0])], rows)
+    print(peak_memory.own_mib())
 
 
 def about():
@@ -209,23 +246,41 @@ def about():
         "amp_keras": amp_keras.__version__,
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "cores_of_the_process": _cores_of_the_process(),
     }
+
+
+def _cores_of_the_process():
+    """Returns how many it may use, fewer than there are after `taskset`."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
+
+
+def run():
+    """Measures, prints and writes what the flags ask for."""
+    if flags.FLAGS.memory:
+        peak_memory.check()
+    measured = measure()
+    if flags.FLAGS.memory:
+        add_memory(measured["results"])
+    print(step_table.table(measured["results"]))
+    if flags.FLAGS.output:
+        path = pathlib.Path(flags.FLAGS.output)
+        path.write_text(json.dumps(measured, indent=2) + "\n")
 
 
 def main(_):
     keras.config.set_dtype_policy(flags.FLAGS.dtype)
+    keras.config.set_image_data_format(flags.FLAGS.data_format)
     if flags.FLAGS.only:
         print_memory(flags.FLAGS.only)
         return
-    results = measure()
-    if flags.FLAGS.memory:
-        for kind, result in results.items():
-            result["mib"] = memory_of(kind)
-    print(table(results))
-    if flags.FLAGS.output:
-        content = {**about(), "results": results}
-        path = pathlib.Path(flags.FLAGS.output)
-        path.write_text(json.dumps(content, indent=2) + "\n")
+    try:
+        run()
+    except errors.AMPKerasError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

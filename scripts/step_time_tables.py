@@ -22,6 +22,15 @@ TABLES = {
         lambda r: f"{1000 * statistics.median(r['seconds']):.2f}"
     ),
     "Seconds of the first step": lambda r: f"{r['compile_seconds']:.1f}",
+    "Images a second, as multiples of the authors', and their spread": (
+        lambda r: (
+            f"{r['speed_to_authors']:.2f} "
+            f"({100 * r['speed_to_authors_spread']:.0f} %)"
+        )
+    ),
+    "MiB that a process has held at most, and how many of them over plain": (
+        lambda r: f"{r['mib']:.0f} ({r['mib_over_plain']:.0f})"
+    ),
 }
 
 
@@ -31,18 +40,27 @@ def main(paths):
         for path in paths
     }
     for title, cell in TABLES.items():
-        print(f"{title}:\n\n{_table(measured, cell)}\n")
+        rows = [_row(name, result, cell) for name, result in measured.items()]
+        if any(len(row) > 1 for row in rows):
+            print(f"{title}:\n\n{_table(rows)}\n")
     for result in measured.values():
         print(f"    KERAS_BACKEND={result['backend']} {result['command']}")
 
 
-def _table(measured, cell):
-    kinds = next(iter(measured.values()))["results"]
-    rows = [
-        [name, *(cell(result["results"][kind]) for kind in kinds)]
-        for name, result in measured.items()
-    ]
-    return markdown.table(["", *kinds], rows)
+def _row(name, measured, cell):
+    """Returns cells by kind; some kinds lack some measurements."""
+    row = {"": name}
+    for kind, result in measured["results"].items():
+        try:
+            row[kind] = cell(result)
+        except KeyError:
+            pass
+    return row
+
+
+def _table(rows):
+    titles = {title: title for row in rows for title in row}
+    return markdown.table_of_dicts(rows, titles)
 
 
 if __name__ == "__main__":

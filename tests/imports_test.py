@@ -150,6 +150,8 @@ ALLOWED = {
         "keras",
         "matplotlib",
         "numpy",
+        # The authors' own code runs on it.
+        "torch",
     },
     # Beside the networks, helpers in tests/.
     "scripts": {

@@ -1,4 +1,7 @@
-"""The layers that the networks share, as functions on Keras tensors."""
+"""The layers that the networks share, as functions on Keras tensors.
+
+Images and features have the layout of `keras.config.image_data_format()`.
+"""
 
 import keras
 from keras import layers
@@ -29,7 +32,7 @@ def batch_norm(x):
     Keras' default momentum, 0.99, lags behind in runs of a few epochs; 0.9 is
     that of the networks' original implementations.
     """
-    return layers.BatchNormalization(momentum=0.9)(x)
+    return layers.BatchNormalization(_channel_axis(), momentum=0.9)(x)
 
 
 def batch_norm_relu(x):
@@ -55,6 +58,22 @@ def preact_block(x, filters, strides=1):
 
 def preact_shortcut(x, preactivated, filters, strides):
     """The input where its shape stays, else a projection."""
-    if strides == 1 and x.shape[-1] == filters:
+    if strides == 1 and channels(x) == filters:
         return x
     return conv(preactivated, filters, 1, strides)
+
+
+def channels(x):
+    """The number of channels of images or features."""
+    return x.shape[_channel_axis()]
+
+
+def pad_channels(x, before, after):
+    """Channels of zeros more, before and after those that are there."""
+    padding = [(0, 0)] * 4
+    padding[_channel_axis()] = (before, after)
+    return keras.ops.pad(x, tuple(padding))
+
+
+def _channel_axis():
+    return 1 if keras.config.image_data_format() == "channels_first" else -1

@@ -5,7 +5,9 @@ from keras import layers
 
 from amp_keras.models.blocks import batch_norm
 from amp_keras.models.blocks import batch_norm_relu
+from amp_keras.models.blocks import channels
 from amp_keras.models.blocks import conv
+from amp_keras.models.blocks import pad_channels
 
 _STAGES = 3
 _FIRST_FILTERS = 16
@@ -105,7 +107,5 @@ def _bottleneck(x, filters, strides):
 def _shortcut(x, filters, strides):
     if strides > 1:
         x = layers.AveragePooling2D(strides, padding="same")(x)
-    missing = filters - x.shape[-1]
-    if not missing:
-        return x
-    return keras.ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, missing)))
+    missing = filters - channels(x)
+    return pad_channels(x, 0, missing) if missing else x

@@ -5,7 +5,9 @@ from keras import layers
 
 from amp_keras.models.blocks import batch_norm
 from amp_keras.models.blocks import batch_norm_relu
+from amp_keras.models.blocks import channels
 from amp_keras.models.blocks import conv
+from amp_keras.models.blocks import pad_channels
 
 
 def resnet8(input_shape, num_classes):
@@ -88,6 +90,5 @@ def _zero_padded_shortcut(x, filters, strides):
     if strides == 1:
         return x
     x = layers.AveragePooling2D(1, strides)(x)
-    missing = filters - x.shape[-1]
-    padding = ((0, 0), (0, 0), (0, 0), (missing // 2, missing - missing // 2))
-    return keras.ops.pad(x, padding)
+    missing = filters - channels(x)
+    return pad_channels(x, missing // 2, missing - missing // 2)
