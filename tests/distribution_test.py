@@ -1,6 +1,8 @@
 """Replicas on the devices of one machine against one device."""
 
+import collections
 import contextlib
+import re
 
 import gradients
 import keras
@@ -10,6 +12,7 @@ import pytest
 from keras import layers
 
 import amp_keras
+from amp_keras import batch_part
 from amp_keras.perturbation import project
 
 BACKEND = keras.config.backend()
@@ -214,3 +217,42 @@ def test_multi_worker_strategy_is_refused_by_name():
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     with strategy.scope(), pytest.raises(ValueError, match="KERAS_BACKEND=jax"):
         amp_keras.AMPModel(network(), epsilon=0.1)
+
+
+def collectives(inner_fraction):
+    """The operations between devices of a compiled step, by their numbers."""
+    import jax
+
+    x, y = networks.data()
+    with replicas():
+        model = amp_keras.AMPModel(
+            networks.plain_mlp(), epsilon=0.3, inner_fraction=inner_fraction
+        )
+        model.compile("sgd", networks.classifier_loss())
+        model.fit(x, y, batch_size=len(x), verbose=0)
+        layout_of = keras.distribution.distribution().get_data_layout
+        batch = [
+            jax.device_put(part, layout_of(part.shape).backend_layout)
+            for part in (x, y)
+        ]
+        state = model._get_jax_state(
+            trainable_variables=True,
+            non_trainable_variables=True,
+            optimizer_variables=True,
+            metrics_variables=True,
+        )
+        step = jax.jit(model.train_step).lower(state, (*batch, None))
+    text = step.compile().as_text()
+    kinds = re.findall(r" (all-\w+|collective-\w+|reduce-scatter)\(", text)
+    return collections.Counter(kinds)
+
+
+def first_examples(batch, stride):
+    return tuple(None if t is None else t[: len(t) // stride] for t in batch)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="of a sharded batch")
+def test_part_of_a_sharded_batch_stays_on_its_devices(monkeypatch):
+    assert collectives(1 / 8) == collectives(1.0)
+    monkeypatch.setattr(batch_part, "take", first_examples)
+    assert collectives(1 / 8)["collective-permute"] > 0
