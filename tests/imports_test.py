@@ -95,6 +95,7 @@ ALLOWED = {
     },
     "amp_keras/experiments": {
         "amp_keras.AMPModel",
+        "amp_keras.RandomPerturbation",
         "amp_keras.__version__",
         "amp_keras.backend.jax.distribution",
         "amp_keras.backend.tensorflow.distribution",

@@ -41,7 +41,7 @@ def main(*folders):
 def _compare_methods():
     datasets.hide_gpus_from_tensorflow()
     shared = comparison_flags.shared_config()
-    methods = comparison_flags.methods_from_flags()
+    methods = comparison_flags.methods_from_flags(shared)
     devices = distribution.create(shared.distribution)
     directory = _open(shared)
     runs = _runs(methods, shared, directory)

@@ -10,6 +10,7 @@ from amp_keras.cli import output_flags  # noqa: F401
 from amp_keras.cli import training_flags
 from amp_keras.comparison import method as methods
 from amp_keras.errors import AMPKerasError
+from amp_keras.experiments import perturbed_model
 from amp_keras.experiments.config import TrainingConfig
 
 flags.DEFINE_list(
@@ -41,11 +42,15 @@ help_text.theme(
 _FIELDS = {field.name for field in dataclasses.fields(TrainingConfig)}
 
 
-def methods_from_flags():
+def methods_from_flags(shared):
     """Returns the list of `Method`s that the command line names.
 
+    Args:
+        shared: The `TrainingConfig` that they share.
+
     Raises:
-        AMPKerasError: If there is no such method, or it has no such flag.
+        AMPKerasError: If there is no such method, it has no such flag, or its
+            flags contradict each other.
     """
     chosen = [_method(text) for text in flags.FLAGS.methods]
     names = [method.name for method in chosen]
@@ -54,6 +59,8 @@ def methods_from_flags():
             "--methods must be names with commas between them, each once. "
             f"Received: --methods={','.join(flags.FLAGS.methods)}"
         )
+    for method in chosen:
+        perturbed_model.check(method.config(shared, shared.seed))
     return chosen
 
 

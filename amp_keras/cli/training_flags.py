@@ -12,6 +12,7 @@ from amp_keras.cli import config_file
 from amp_keras.cli import help_text
 from amp_keras.experiments import default_epsilon as epsilons
 from amp_keras.experiments import distribution
+from amp_keras.experiments import perturbed_model
 from amp_keras.experiments.config import TrainingConfig
 from amp_keras.perturbation import NORMS
 
@@ -88,6 +89,13 @@ command_line.define_name(
     "that returns a Keras model with logits.",
     others=("FILE.py:FUNCTION", "PACKAGE.MODULE:FUNCTION"),
     accepts=lambda name: ":" in name,
+)
+command_line.define_name(
+    "perturbation",
+    _DEFAULT.perturbation,
+    perturbed_model.KINDS,
+    "AMP's perturbation, by gradient ascent, or random noise of norm epsilon, "
+    "AMP's control (RMP), at the cost of plain training.",
 )
 command_line.define_float(
     "epsilon",
@@ -314,6 +322,7 @@ help_text.theme(
     "Network and perturbation",
     (
         "model",
+        "perturbation",
         "epsilon",
         "inner_lr",
         "inner_iters",

@@ -17,6 +17,7 @@ class TrainingConfig:
     label_noise: float = 0.0
     label_noise_kind: str = "symmetric"
     model: str = "resnet20"
+    perturbation: str = "adversarial"
     epsilon: float | None = None
     inner_lr: float = 1.0
     inner_iters: int = 1

@@ -51,11 +51,15 @@ def page(title, config, metrics):
 def _method(metrics):
     if 0 in (metrics["epsilon"], metrics["inner_lr"], metrics["inner_iters"]):
         return f"{metrics['model']} by plain training"
-    return (
-        f"{metrics['model']} by AMP with epsilon={metrics['epsilon']:g}, "
-        f"norm={metrics['norm']}, inner_lr={metrics['inner_lr']:g}, "
-        f"inner_iters={metrics['inner_iters']}{_part(metrics)}{_start(metrics)}"
-    )
+    ball = f"epsilon={metrics['epsilon']:g}, norm={metrics['norm']}"
+    if metrics.get("perturbation") == "random":
+        method = f"random perturbation with {ball}"
+    else:
+        method = (
+            f"AMP with {ball}, inner_lr={metrics['inner_lr']:g}, "
+            f"inner_iters={metrics['inner_iters']}{_part(metrics)}"
+        )
+    return f"{metrics['model']} by {method}{_start(metrics)}"
 
 
 def _part(metrics):

@@ -41,7 +41,8 @@ def default_path(config):
     Args:
         config: A `TrainingConfig` with `epsilon` set.
     """
-    method = f"amp-{config.norm}-{config.epsilon:g}"
+    kind = "rmp" if config.perturbation == "random" else "amp"
+    method = f"{kind}-{config.norm}-{config.epsilon:g}"
     if config.inner_fraction < 1:
         method += f"-part{round(1 / config.inner_fraction)}"
     if config.perturb_from:

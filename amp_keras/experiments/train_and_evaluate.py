@@ -212,6 +212,7 @@ def _method(config):
     names = (
         "dataset",
         "model",
+        "perturbation",
         "epsilon",
         "inner_lr",
         "inner_iters",

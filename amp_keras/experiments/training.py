@@ -5,13 +5,12 @@ import re
 
 import keras
 
-from amp_keras import AMPModel
 from amp_keras.errors import AMPKerasError
-from amp_keras.errors import NetworkError
 from amp_keras.experiments import distribution
 from amp_keras.experiments import late_start
 from amp_keras.experiments import network_file
 from amp_keras.experiments import normalization
+from amp_keras.experiments import perturbed_model
 from amp_keras.experiments import resumption
 from amp_keras.experiments import run_name
 from amp_keras.experiments.best_weights import BestWeights
@@ -83,8 +82,8 @@ def train(
 
     Raises:
         AMPKerasError: If a checkpoint cannot be written or is of another
-            network, the loss ceased to be finite, or `perturb` is found in no
-            variable.
+            network, the loss ceased to be finite, flags contradict each
+            other, or `perturb` is found in no variable.
         Interrupted: If `should_stop` said so; it is saved then.
     """
     devices = devices or distribution.SingleDevice()
@@ -162,18 +161,7 @@ def _advice_on_memory(config):
 
 def _compiled_model(config, data, statistics, steps_per_epoch):
     network = build_network(config, data, statistics)
-    _check_perturbs_some_variable(config, network)
-    model = AMPModel(
-        network,
-        epsilon=config.epsilon,
-        inner_lr=config.inner_lr,
-        inner_iters=config.inner_iters,
-        inner_fraction=config.inner_fraction,
-        norm=config.norm,
-        perturb=config.perturb,
-        inner_clipnorm=config.clipnorm,
-        log_perturbation=config.log_perturbation,
-    )
+    model = perturbed_model.build(config, network)
     model.compile(
         optimizer=build_optimizer(config, steps_per_epoch),
         loss=_loss(config),
@@ -189,12 +177,3 @@ def _loss(config):
     if augmentation_of(config).has_soft_labels:
         return keras.losses.CategoricalCrossentropy(from_logits=True)
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-
-def _check_perturbs_some_variable(config, network):
-    paths = [w.path for w in network.trainable_weights]
-    if config.perturb and not any(re.search(config.perturb, p) for p in paths):
-        raise NetworkError(
-            "--perturb must be found in the path of a trainable variable, "
-            f"such as {paths[0]}. Received: --perturb={config.perturb}"
-        )

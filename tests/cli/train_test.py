@@ -318,6 +318,32 @@ def test_late_perturbation_that_does_nothing_is_warned_of(
         small(tmp_path / "run", "--epsilon=0.5", "--epochs=2", *arguments)
 
 
+def test_random_perturbation_is_said_wherever_the_method_is(
+    tmp_path, monkeypatch, capsys
+):
+    """It begins late without a warning: it has no gradient to vanish."""
+    monkeypatch.chdir(tmp_path)
+    run_app(
+        "--epochs=2",
+        "--epsilon=0.5",
+        "--train_examples=64",
+        "--batch_size=32",
+        "--perturbation=random",
+        "--perturb_from=0.5",
+        "--log_perturbation",
+    )
+    assert "norm=global, a random perturbation" in capsys.readouterr().out
+    (run,) = (tmp_path / "runs").iterdir()
+    assert "rmp-global-0.5-from0.5-2epochs" in run.name
+    assert read_json(run / "metrics.json")["perturbation"] == "random"
+    assert "by random perturbation with epsilon=0.5, norm=global, from" in (
+        run / "README.md"
+    ).read_text().replace("\n", " ")
+    with open(run / "history.csv", newline="") as file:
+        norms = [float(r["perturbation_norm"]) for r in csv.DictReader(file)]
+    assert norms == pytest.approx([0, 0.5], rel=1e-5)
+
+
 def test_ascent_on_a_part_of_the_batch_is_said_wherever_the_method_is(
     tmp_path, monkeypatch, capsys
 ):
