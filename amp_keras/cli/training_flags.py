@@ -236,6 +236,14 @@ command_line.define_float(
     lower_bound=0,
     upper_bound=0.99,
 )
+command_line.define_float(
+    "gce",
+    _DEFAULT.gce,
+    "Minimize the generalized cross-entropy (1 - p**q) / q with this q, for "
+    "wrong labels; 0 for the cross-entropy.",
+    lower_bound=0,
+    upper_bound=1,
+)
 command_line.define_integer(
     "seed",
     _DEFAULT.seed,
@@ -346,6 +354,7 @@ help_text.theme(
         "weight_decay",
         "l2",
         "clipnorm",
+        "gce",
         "seed",
     ),
 )

@@ -44,6 +44,7 @@ class TrainingConfig:
     mixup: float = 0.0
     cutmix: float = 0.0
     label_smoothing: float = 0.0
+    gce: float = 0.0
     seed: int = 0
     train_examples: int | None = None
     validation_split: float = 0.0

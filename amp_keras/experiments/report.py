@@ -49,8 +49,12 @@ def page(title, config, metrics):
 
 
 def _method(metrics):
+    return f"{metrics['model']} by {_perturbation(metrics)}{_loss(metrics)}"
+
+
+def _perturbation(metrics):
     if 0 in (metrics["epsilon"], metrics["inner_lr"], metrics["inner_iters"]):
-        return f"{metrics['model']} by plain training"
+        return "plain training"
     ball = f"epsilon={metrics['epsilon']:g}, norm={metrics['norm']}"
     if metrics.get("perturbation") == "random":
         method = f"random perturbation with {ball}"
@@ -59,7 +63,7 @@ def _method(metrics):
             f"AMP with {ball}, inner_lr={metrics['inner_lr']:g}, "
             f"inner_iters={metrics['inner_iters']}{_part(metrics)}"
         )
-    return f"{metrics['model']} by {method}{_start(metrics)}"
+    return f"{method}{_start(metrics)}"
 
 
 def _part(metrics):
@@ -70,6 +74,11 @@ def _part(metrics):
 def _start(metrics):
     start = metrics.get("perturb_from", 0.0)
     return f", from {100 * start:g} % of the epochs on" if start else ""
+
+
+def _loss(metrics):
+    q = metrics.get("gce", 0.0)
+    return f", generalized cross-entropy with q={q:g}" if q else ""
 
 
 def _choice(metrics):

@@ -49,6 +49,8 @@ def default_path(config):
         method += f"-from{config.perturb_from:g}"
     if 0 in (config.epsilon, config.inner_lr, config.inner_iters):
         method = "erm"
+    if config.gce:
+        method += f"-gce{config.gce:g}"
     return (
         f"runs/{of_data(config)}-{of_network(config)}-{method}-"
         f"{config.epochs}epochs-seed{config.seed}"

@@ -344,6 +344,31 @@ def test_random_perturbation_is_said_wherever_the_method_is(
     assert norms == pytest.approx([0, 0.5], rel=1e-5)
 
 
+def test_generalized_cross_entropy_is_of_training_alone(tmp_path):
+    """With q = 1 it is 1 - p, below 1; the validation loss begins at log 10."""
+    run = small(
+        tmp_path,
+        "--epsilon=0",
+        "--gce=1",
+        "--label_smoothing=0.1",
+        "--validation_split=0.2",
+    )
+    with open(run / "history.csv", newline="") as file:
+        history = list(csv.DictReader(file))
+    assert set(history[0]) == {
+        *("epoch", "loss", "accuracy", "val_loss", "val_accuracy"),
+        *("learning_rate", "epsilon"),
+    }
+    assert all(0.5 < float(row["loss"]) < 1 for row in history)
+    metrics = read_json(run / "metrics.json")
+    losses = [float(row["val_loss"]) for row in history]
+    assert metrics["val_loss"] == pytest.approx(min(losses), rel=1e-5)
+    assert metrics["val_loss"] > 1.5 and metrics["gce"] == 1
+    assert "by plain training, generalized cross-entropy with q=1" in (
+        run / "README.md"
+    ).read_text().replace("\n", " ")
+
+
 def test_ascent_on_a_part_of_the_batch_is_said_wherever_the_method_is(
     tmp_path, monkeypatch, capsys
 ):
