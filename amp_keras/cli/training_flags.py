@@ -186,6 +186,14 @@ command_line.define_float(
     "Global L2 norm to which the gradients of every pass are clipped.",
     lower_bound=1e-9,
 )
+command_line.define_float(
+    "ema",
+    _DEFAULT.ema,
+    "Evaluate the exponential moving average of the weights, of this momentum "
+    "a step, such as 0.99; 0 for the weights themselves.",
+    lower_bound=0,
+    upper_bound=0.999999,
+)
 command_line.define_bool(
     "augment",
     _DEFAULT.augment,
@@ -354,6 +362,7 @@ help_text.theme(
         "weight_decay",
         "l2",
         "clipnorm",
+        "ema",
         "gce",
         "seed",
     ),

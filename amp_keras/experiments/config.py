@@ -36,6 +36,7 @@ class TrainingConfig:
     weight_decay: float = 5e-4
     l2: float = 0.0
     clipnorm: float | None = None
+    ema: float = 0.0
     augment: bool = True
     crop: int | None = None
     flip: bool | None = None

@@ -49,7 +49,7 @@ def page(title, config, metrics):
 
 
 def _method(metrics):
-    return f"{metrics['model']} by {_perturbation(metrics)}{_loss(metrics)}"
+    return f"{metrics['model']} by {_perturbation(metrics)}{_further(metrics)}"
 
 
 def _perturbation(metrics):
@@ -76,9 +76,10 @@ def _start(metrics):
     return f", from {100 * start:g} % of the epochs on" if start else ""
 
 
-def _loss(metrics):
-    q = metrics.get("gce", 0.0)
-    return f", generalized cross-entropy with q={q:g}" if q else ""
+def _further(metrics):
+    q, momentum = metrics.get("gce", 0.0), metrics.get("ema", 0.0)
+    loss = f", generalized cross-entropy with q={q:g}" if q else ""
+    return loss + (f", weights averaged by {momentum:g}" if momentum else "")
 
 
 def _choice(metrics):

@@ -219,6 +219,7 @@ def _method(config):
         "inner_fraction",
         "perturb_from",
         "norm",
+        "ema",
         "gce",
         "seed",
     )

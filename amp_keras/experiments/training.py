@@ -14,6 +14,7 @@ from amp_keras.experiments import perturbed_model
 from amp_keras.experiments import resumption
 from amp_keras.experiments import run_name
 from amp_keras.experiments import training_loss
+from amp_keras.experiments.averaged_weights import AveragedWeights
 from amp_keras.experiments.best_weights import BestWeights
 from amp_keras.experiments.checkpoint_callback import CheckpointCallback
 from amp_keras.experiments.finite_loss import FiniteLoss
@@ -78,7 +79,8 @@ def train(
     Returns:
         A tuple: the trained plain network, after the epoch of the lowest
         validation loss if there is validation data and after the last one
-        otherwise; and the `Progress`.
+        otherwise, at the averages of its weights if `ema` asks for them; and
+        the `Progress`.
 
     Raises:
         AMPKerasError: If a checkpoint cannot be written or is of another
@@ -91,8 +93,10 @@ def train(
     with devices.scope():
         model = _compiled_model(config, data, statistics, steps_per_epoch)
         progress, best = _resume(model, checkpoints, config, data, devices)
-        best_weights = BestWeights(progress, best)
+        averages = AveragedWeights(config, data) if config.ema else None
+        best_weights = BestWeights(progress, best, averages and averages.values)
         callbacks = [
+            *([averages] if averages else []),
             *late_start.callbacks(config),
             MetricsOfBrokenEpoch(model, progress.step % steps_per_epoch),
             training_loss.ValidationNLL(),
@@ -107,6 +111,8 @@ def train(
         with _advice_on_memory(config):
             for part in progress.remaining_fits(steps_per_epoch, config.epochs):
                 _fit(model, config, data, devices, progress, callbacks, part)
+            if averages:
+                averages.put(model)
     # It may load networks, which are to live on one device.
     on_last_epoch(model.model)
     with devices.scope():

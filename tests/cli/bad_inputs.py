@@ -244,6 +244,8 @@ FLAGS = [
     flag("--l2=no", "non-negative number"),
     flag("--clipnorm=0", "a number >= "),
     flag("--clipnorm=none", "a number >= "),
+    flag("--ema=1", r"range \[0, 0.999999\]"),
+    flag("--ema=long", r"range \[0, 0.999999\]"),
     flag("--augment=often", "true or false"),
     flag("--crop=-1", "non-negative integer"),
     flag("--crop=x", "non-negative integer"),
