@@ -13,17 +13,18 @@ from amp_keras.experiments import normalization
 from amp_keras.experiments import perturbed_model
 from amp_keras.experiments import resumption
 from amp_keras.experiments import run_name
-from amp_keras.experiments import training_loss
 from amp_keras.experiments.averaged_weights import AveragedWeights
 from amp_keras.experiments.best_weights import BestWeights
 from amp_keras.experiments.checkpoint_callback import CheckpointCallback
 from amp_keras.experiments.finite_loss import FiniteLoss
+from amp_keras.experiments.input_pipeline import augmentation_of
 from amp_keras.experiments.input_pipeline import training_batches
 from amp_keras.experiments.input_pipeline import validation_batches
 from amp_keras.experiments.optimizer import build_optimizer
 from amp_keras.experiments.progress import Progress
 from amp_keras.experiments.progress import ProgressTracker
 from amp_keras.experiments.resumption import MetricsOfBrokenEpoch
+from amp_keras.losses import GeneralizedCrossEntropy
 
 
 def build_network(config, data, statistics=None):
@@ -99,7 +100,6 @@ def train(
             *([averages] if averages else []),
             *late_start.callbacks(config),
             MetricsOfBrokenEpoch(model, progress.step % steps_per_epoch),
-            training_loss.ValidationNLL(),
             ProgressTracker(progress, on_epoch),
             FiniteLoss(progress, steps_per_epoch),
             best_weights,
@@ -169,13 +169,21 @@ def _advice_on_memory(config):
 def _compiled_model(config, data, statistics, steps_per_epoch):
     network = build_network(config, data, statistics)
     model = perturbed_model.build(config, network)
-    loss, metrics = training_loss.build(config)
     model.compile(
         optimizer=build_optimizer(config, steps_per_epoch),
-        loss=loss,
-        metrics=metrics,
+        loss=_loss(config),
+        metrics=["accuracy"],
         jit_compile={"auto": "auto", "true": True, "false": False}[
             config.jit_compile
         ],
     )
     return model
+
+
+def _loss(config):
+    """Returns what is minimized, and compares the epochs of a run."""
+    if config.gce:
+        return GeneralizedCrossEntropy(config.gce, from_logits=True)
+    if augmentation_of(config).has_soft_labels:
+        return keras.losses.CategoricalCrossentropy(from_logits=True)
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)

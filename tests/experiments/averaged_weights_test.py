@@ -109,8 +109,15 @@ def nll(network, split):
     return float(loss(split.labels, outputs))
 
 
-def test_epoch_that_counts_is_that_of_the_averages():
-    config, data, network, progress, weights, last = train(ema=MOMENTUM)
+@pytest.fixture(scope="module")
+def averaged():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(models._BUILDERS, "resnet20", normalized)
+        return train(ema=MOMENTUM)
+
+
+def test_epoch_that_counts_is_that_of_the_averages(averaged):
+    config, data, network, progress, weights, last = averaged
     steps = STEPS_PER_EPOCH * progress.best_epoch
     assert_averaged(config, data, network, weights[:steps])
     losses = progress.history["val_loss"]
@@ -127,8 +134,8 @@ def test_run_without_validation_ends_at_the_averages():
     assert_averaged(config, data, network, weights)
 
 
-def test_training_goes_on_at_the_weights_themselves():
-    *_, progress, weights, _ = train(ema=MOMENTUM)
+def test_training_goes_on_at_the_weights_themselves(averaged):
+    *_, progress, weights, _ = averaged
     *_, plain_progress, plain, _ = train()
     for name in ("loss", "accuracy"):
         assert progress.history[name] == pytest.approx(
