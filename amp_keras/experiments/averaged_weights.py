@@ -32,6 +32,7 @@ class AveragedWeights(keras.callbacks.Callback):
     def __init__(self, config, data):
         super().__init__()
         self._config, self._data = config, data
+        self._passes = None
 
     def on_test_begin(self, logs=None):
         self._own = network_values(self.model)
@@ -52,7 +53,9 @@ class AveragedWeights(keras.callbacks.Callback):
         for variable, average in zip(model.trainable_variables, averages):
             # A copy: on JAX a step would consume what the two then share.
             variable.assign(keras.ops.convert_to_numpy(average))
-        _estimate_statistics(model.model, self._batches.as_numpy_iterator())
+        if self._passes is None:
+            self._passes = _TrainingPasses(model.model)
+        self._passes.estimate_statistics(self._batches.as_numpy_iterator())
 
     @functools.cached_property
     def _batches(self):
@@ -64,27 +67,38 @@ class AveragedWeights(keras.callbacks.Callback):
         return batches.take(min(_BATCHES, steps_per_epoch))
 
 
-def _estimate_statistics(network, batches):
-    """Makes batch normalization statistics the means of those of batches."""
-    layers = [
-        layer
-        for layer in network._flatten_layers()
-        if isinstance(layer, keras.layers.BatchNormalization)
-    ]
-    variables = [v for layer in layers for v in layer.non_trainable_variables]
-    if not variables:
-        return
-    with _without_memory(layers):
-        seen = [
-            _statistics(network, images, variables) for images, _ in batches
+class _TrainingPasses(keras.Model):
+    """A network as it is called in training, for Keras to compile.
+
+    Args:
+        network: The plain network.
+    """
+
+    def __init__(self, network):
+        super().__init__(name="training_passes")
+        self.network = network
+        self._normalizations = [
+            layer
+            for layer in network._flatten_layers()
+            if isinstance(layer, keras.layers.BatchNormalization)
         ]
-    for variable, values in zip(variables, zip(*seen)):
-        variable.assign(np.mean(values, axis=0, dtype="float64"))
 
+    def call(self, images):
+        return self.network(images, training=True)
 
-def _statistics(network, images, variables):
-    network(images, training=True)
-    return [keras.ops.convert_to_numpy(v) for v in variables]
+    def estimate_statistics(self, batches):
+        """Makes normalization statistics the means of those of batches."""
+        layers = self._normalizations
+        statistics = [v for n in layers for v in n.non_trainable_variables]
+        if not statistics:
+            return
+        seen = []
+        with _without_memory(layers):
+            for images, _ in batches:
+                self.predict_on_batch(images)
+                seen.append(list(map(keras.ops.convert_to_numpy, statistics)))
+        for variable, values in zip(statistics, zip(*seen)):
+            variable.assign(np.mean(values, axis=0, dtype="float64"))
 
 
 @contextlib.contextmanager
