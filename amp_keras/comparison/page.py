@@ -163,7 +163,7 @@ def _budgets(tuning, untuned):
     if len(set(counts.values())) == 1:
         text = f"Each of these methods had {len(tuning) // len(counts)} values."
     else:
-        each = ", ".join(f"{name} {count}" for name, count in counts.items())
+        each = "; ".join(f"{name} {count}" for name, count in counts.items())
         text = (
             "**The budgets are unequal**, which favours the methods with more "
             f"values to choose from: {each}."

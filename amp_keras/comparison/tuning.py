@@ -106,7 +106,13 @@ def _choice(tuned, values, objective, ended):
     finished = [method for method in tuned.candidates if method in values]
     chosen = None
     if finished and ended.issuperset(tuned.candidates):
-        sign = 1 if objective == "val_loss" else -1
-        chosen = min(finished, key=lambda m: sign * values[m][objective])
+        chosen = min(finished, key=lambda m: _badness(values[m], objective))
     own = {method: values.get(method, {}) for method in tuned.candidates}
     return Choice(tuned, own, chosen)
+
+
+def _badness(values, objective):
+    """Accuracies on few examples are often equal: then the loss decides."""
+    if objective == "val_accuracy":
+        return -values["val_accuracy"], values["val_loss"]
+    return values["val_loss"]

@@ -63,6 +63,14 @@ def test_highest_validation_accuracy_is_chosen():
     assert [choice.method for choice in choices] == [PLAIN, AMP[2], GCE[1]]
 
 
+def test_of_equal_accuracies_the_lower_loss_is_chosen():
+    metrics = found(trials())
+    for of_run in metrics.values():
+        of_run["val_accuracy"] = 0.5
+    choices = tuning.choose(TUNED, metrics, "val_accuracy")
+    assert [choice.method for choice in choices] == [PLAIN, AMP[1], GCE[0]]
+
+
 def test_nothing_is_chosen_while_a_value_may_still_finish():
     """A value that diverged has ended, and is none to choose."""
     runs = trials()
@@ -106,7 +114,7 @@ def test_page_has_the_values_and_how_many_each_method_had():
     text = page.tuning_part(tried, rows, 0, "val_loss")
     assert "| AMP, epsilon=0.5 | 1.9 | 0.5 |  |" in text
     assert "| AMP, epsilon=1 | 1.7 | 0.6 | yes |" in text
-    assert "**The budgets are unequal**" in text and ": AMP 3, GCE 2." in text
+    assert "**The budgets are unequal**" in text and ": AMP 3; GCE 2." in text
     assert "Nothing was chosen for: plain training." in text
 
 
