@@ -14,7 +14,14 @@ __version__ = "0.1.0"
 __all__ = ["AMPModel", "RandomPerturbation", "callbacks"]
 
 # Imported when they are named: they bring more than training needs.
-_SUBMODULES = ("datasets", "evaluation", "models", "optimizers", "tuner")
+_SUBMODULES = (
+    "datasets",
+    "evaluation",
+    "losses",
+    "models",
+    "optimizers",
+    "tuner",
+)
 
 
 def __getattr__(name):

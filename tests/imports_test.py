@@ -44,6 +44,7 @@ ALLOWED = {
     },
     "amp_keras/pass_scope.py": {"keras"},
     "amp_keras/callbacks.py": {"keras"},
+    "amp_keras/losses.py": {"keras"},
     "amp_keras/optimizers.py": {"keras"},
     "amp_keras/__init__.py": {"amp_keras"},
     "amp_keras/errors.py": set(),
@@ -95,6 +96,7 @@ ALLOWED = {
     },
     "amp_keras/experiments": {
         "amp_keras.AMPModel",
+        "amp_keras.RandomPerturbation",
         "amp_keras.__version__",
         "amp_keras.backend.jax.distribution",
         "amp_keras.backend.tensorflow.distribution",
@@ -102,6 +104,7 @@ ALLOWED = {
         "amp_keras.datasets",
         "amp_keras.errors",
         "amp_keras.evaluation",
+        "amp_keras.losses",
         "amp_keras.models",
         "amp_keras.optimizers",
         "filelock",

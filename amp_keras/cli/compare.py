@@ -16,6 +16,7 @@ from amp_keras.cli.interruption import Interruption
 from amp_keras.comparison import comparison
 from amp_keras.comparison import run_table
 from amp_keras.comparison import runs as comparison_runs
+from amp_keras.comparison import tuning
 from amp_keras.comparison.directory import ComparisonDirectory
 from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import command
@@ -41,18 +42,17 @@ def main(*folders):
 def _compare_methods():
     datasets.hide_gpus_from_tensorflow()
     shared = comparison_flags.shared_config()
-    methods = comparison_flags.methods_from_flags()
+    tuned = comparison_flags.methods_from_flags(shared)
     devices = distribution.create(shared.distribution)
     directory = _open(shared)
-    runs = _runs(methods, shared, directory)
+    seeds = range(shared.seed, shared.seed + flags.FLAGS.seeds)
     if flags.FLAGS.print_commands:
-        _print_commands(runs)
+        _print_commands(tuned, seeds, shared, directory)
         return
-    missing = _compare(directory, runs, devices)
+    missing = _compare(directory, tuned, seeds, shared, devices)
     if missing:
-        print(
-            f"{len(missing)} of {len(runs)} runs are missing", file=sys.stderr
-        )
+        total = len(tuned) * len(seeds)
+        print(f"{missing} of {total} runs are missing", file=sys.stderr)
         sys.exit(_INCOMPLETE)
     for name in directory.written:
         if (directory.path / name).exists():
@@ -71,27 +71,42 @@ def _open(shared):
     return directory
 
 
-def _runs(methods, shared, directory):
-    seeds = range(shared.seed, shared.seed + flags.FLAGS.seeds)
-    return comparison_runs.paired(methods, seeds, shared, directory.runs)
+def _print_commands(tuned, seeds, shared, directory):
+    """Prints what is missing: first what chooses, then what is chosen."""
+    trials = tuning.runs(tuned, seeds[0], shared, directory.runs)
+    found = comparison_runs.finished(trials)
+    choices = tuning.choose(tuned, found, flags.FLAGS.tune_by)
+    _print_missing(trials, found)
+    methods = [choice.method for choice in choices if choice.method]
+    runs = comparison_runs.paired(methods, seeds, shared, directory.runs)
+    _print_missing(runs, comparison_runs.finished(runs))
+    if len(methods) < len(choices):
+        print(
+            "some of these choose values: give the command again when they "
+            "have finished, for the runs of what is chosen",
+            file=sys.stderr,
+        )
 
 
-def _print_commands(runs):
-    found = comparison_runs.finished(runs)
+def _print_missing(runs, found):
     for run in runs:
         if run not in found:
             arguments = comparison_flags.command_of(run.config, run.path)
             print(command.of("apps/train.py", *arguments))
 
 
-def _compare(directory, runs, devices):
+def _compare(directory, tuned, seeds, shared, devices):
+    """Returns how many runs are missing."""
+    objective = flags.FLAGS.tune_by
     with Interruption() as interruption:
         try:
-            return comparison.compare(
-                directory, runs, devices, interruption.came
-            )
+            rest = (shared, devices, objective, interruption.came)
+            choices = comparison.tune(directory, tuned, seeds[0], *rest)
+            missing = comparison.compare(directory, choices, seeds, *rest)
         except Interrupted:
             interruption.end()
+    undecided = sum(choice.method is None for choice in choices)
+    return len(missing) + undecided * len(seeds)
 
 
 def run():

@@ -1,6 +1,7 @@
 """The flags of a comparison, beside those of training."""
 
 import dataclasses
+import itertools
 
 from absl import flags
 
@@ -9,7 +10,9 @@ from amp_keras.cli import help_text
 from amp_keras.cli import output_flags  # noqa: F401
 from amp_keras.cli import training_flags
 from amp_keras.comparison import method as methods
+from amp_keras.comparison import tuning
 from amp_keras.errors import AMPKerasError
+from amp_keras.experiments import perturbed_model
 from amp_keras.experiments.config import TrainingConfig
 
 flags.DEFINE_list(
@@ -17,7 +20,9 @@ flags.DEFINE_list(
     None,
     "What to compare: the first one is what the others are compared with. Of "
     f"{', '.join(methods.NAMES)}, or a JSON file like theirs; each with other "
-    "values of flags if wanted, as in amp:epsilon=1:inner_iters=2.",
+    "values of flags if wanted, as in amp:epsilon=1:inner_iters=2. Of several "
+    "numbers, as in 'amp:epsilon=0.5|1|2', the one that is best on the "
+    "validation data with the first seed is taken for all seeds.",
 )
 command_line.define_integer(
     "seeds",
@@ -25,6 +30,13 @@ command_line.define_integer(
     "Runs of each method, with seeds --seed, --seed + 1, ...",
     lower_bound=1,
     upper_bound=1000,
+)
+command_line.define_name(
+    "tune_by",
+    "val_loss",
+    tuning.OBJECTIVES,
+    "What chooses among several numbers of a method: the cross-entropy or the "
+    "accuracy on the validation data.",
 )
 command_line.define_bool(
     "print_commands",
@@ -35,26 +47,44 @@ command_line.define_bool(
 
 help_text.theme(
     "The comparison",
-    ("methods", "seeds", "output_dir", "overwrite", "print_commands"),
+    (
+        "methods",
+        "seeds",
+        "tune_by",
+        "output_dir",
+        "overwrite",
+        "print_commands",
+    ),
 )
 
+_NUMBERS = (flags.FloatParser, flags.IntegerParser)
 _FIELDS = {field.name for field in dataclasses.fields(TrainingConfig)}
 
 
-def methods_from_flags():
-    """Returns the list of `Method`s that the command line names.
+def methods_from_flags(shared):
+    """Returns the methods that the command line names, a list of `Tuned`.
+
+    Args:
+        shared: The `TrainingConfig` that they share.
 
     Raises:
-        AMPKerasError: If there is no such method, or it has no such flag.
+        AMPKerasError: If there is no such method, it has no such flag, its
+            flags contradict each other, or there is no validation data to
+            choose its values by.
     """
-    chosen = [_method(text) for text in flags.FLAGS.methods]
-    names = [method.name for method in chosen]
+    tuned = [_tuned(text) for text in flags.FLAGS.methods]
+    candidates = [method for each in tuned for method in each.candidates]
+    names = [method.name for method in candidates]
     if not names or len(set(names)) < len(names):
         raise AMPKerasError(
             "--methods must be names with commas between them, each once. "
             f"Received: --methods={','.join(flags.FLAGS.methods)}"
         )
-    return chosen
+    for method in candidates:
+        perturbed_model.check(method.config(shared, shared.seed))
+    for each in tuned:
+        _check_validation(each, shared)
+    return tuned
 
 
 def shared_config():
@@ -82,7 +112,17 @@ def command_of(config, path):
     ]
 
 
-def _method(text):
+def _check_validation(tuned, shared):
+    configs = [m.config(shared, shared.seed) for m in tuned.candidates]
+    if tuned.trials and not all(c.validation_split for c in configs):
+        raise AMPKerasError(
+            "--validation_split must be greater than 0 where a method has "
+            "several values: they are chosen by it. Received: "
+            f"--validation_split=0, {tuned.trials} values of {tuned.title!r}"
+        )
+
+
+def _tuned(text):
     name, *settings = text.split(":")
     try:
         method = methods.read(name)
@@ -95,15 +135,33 @@ def _method(text):
         method, flags={k: _value(k, v, name) for k, v in method.flags.items()}
     )
     pairs = [setting.partition("=")[::2] for setting in settings]
-    return method.with_flags({k: _value(k, v, name) for k, v in pairs})
+    values = {flag: _values(flag, text, name) for flag, text in pairs}
+    fixed = {flag: v[0] for flag, v in values.items() if len(v) == 1}
+    candidates = [
+        method.with_flags(dict(zip(values, combination)))
+        for combination in itertools.product(*values.values())
+    ]
+    return tuning.Tuned(method.with_flags(fixed).title, candidates)
 
 
-def _value(flag, value, method):
+def _values(flag, text, method):
+    """Returns the values of a flag, of which only numbers can be several."""
+    _check_flag(flag, method)
+    is_number = isinstance(flags.FLAGS[flag].parser, _NUMBERS)
+    texts = text.split("|") if is_number else [text]
+    return [_value(flag, each, method) for each in texts]
+
+
+def _check_flag(flag, method):
     if flag not in _FIELDS - {"seed"}:
         raise AMPKerasError(
             "what a method sets must be flags of training other than --seed. "
             f"Received: {flag} in the method {method!r}"
         )
+
+
+def _value(flag, value, method):
+    _check_flag(flag, method)
     try:
         return flags.FLAGS[flag].parser.parse(value)
     except (TypeError, ValueError) as error:

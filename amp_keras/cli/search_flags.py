@@ -9,6 +9,7 @@ from amp_keras.cli import command_line
 from amp_keras.cli import help_text
 from amp_keras.cli import training_flags
 from amp_keras.errors import AMPKerasError
+from amp_keras.experiments import perturbed_model
 from amp_keras.search import space
 from amp_keras.search.options import SearchOptions
 
@@ -117,6 +118,7 @@ def options_from_flags():
     values = flags.FLAGS
     config, _ = training_flags.config_from_flags()
     _check(values)
+    perturbed_model.check(config)
     config.epsilon = 0.0
     max_trials = values.max_trials
     if max_trials is None and values.tuner in ("random", "bayesian"):
@@ -148,6 +150,16 @@ def _check(values):
             "--max_trials must not be given with --tuner=hyperband, where the "
             f"number of trials follows from --epochs. "
             f"Received: --max_trials={values.max_trials}"
+        )
+    _check_ascends(values)
+
+
+def _check_ascends(values):
+    ascent = [n for n in perturbed_model.NEUTRAL_ASCENT if n in values.search]
+    if ascent and values.perturbation == perturbed_model.RANDOM:
+        raise AMPKerasError(
+            f"--search must not have {ascent[0]} with --perturbation=random, "
+            f"which has no ascent. Received: --search={','.join(values.search)}"
         )
 
 

@@ -13,6 +13,7 @@ from amp_keras.cli.interruption import Interruption
 from amp_keras.cli.training_flags import config_from_flags
 from amp_keras.experiments import distribution
 from amp_keras.experiments import metrics as run_metrics
+from amp_keras.experiments import perturbed_model
 from amp_keras.experiments import run_name
 from amp_keras.experiments import train_and_evaluate as experiment
 from amp_keras.experiments.checkpoint_callback import Interrupted
@@ -109,11 +110,15 @@ def _run_until_interrupted(config, directory, devices):
 
 
 def _print_config(config, origin):
+    ascent = (
+        f"inner_lr={config.inner_lr:g}, inner_iters={config.inner_iters}, "
+        f"inner_fraction={config.inner_fraction:g}"
+    )
+    if config.perturbation == perturbed_model.RANDOM:
+        ascent = "a random perturbation"
     print(
         f"{config.model} on {config.dataset}: epsilon={config.epsilon:g} "
-        f"({origin}), norm={config.norm}, inner_lr={config.inner_lr:g}, "
-        f"inner_iters={config.inner_iters}, "
-        f"inner_fraction={config.inner_fraction:g}"
+        f"({origin}), norm={config.norm}, {ascent}"
     )
 
 

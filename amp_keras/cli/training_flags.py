@@ -12,6 +12,7 @@ from amp_keras.cli import config_file
 from amp_keras.cli import help_text
 from amp_keras.experiments import default_epsilon as epsilons
 from amp_keras.experiments import distribution
+from amp_keras.experiments import perturbed_model
 from amp_keras.experiments.config import TrainingConfig
 from amp_keras.perturbation import NORMS
 
@@ -88,6 +89,13 @@ command_line.define_name(
     "that returns a Keras model with logits.",
     others=("FILE.py:FUNCTION", "PACKAGE.MODULE:FUNCTION"),
     accepts=lambda name: ":" in name,
+)
+command_line.define_name(
+    "perturbation",
+    _DEFAULT.perturbation,
+    perturbed_model.KINDS,
+    "AMP's perturbation, by gradient ascent, or random noise of norm epsilon, "
+    "AMP's control (RMP), at the cost of plain training.",
 )
 command_line.define_float(
     "epsilon",
@@ -178,6 +186,14 @@ command_line.define_float(
     "Global L2 norm to which the gradients of every pass are clipped.",
     lower_bound=1e-9,
 )
+command_line.define_float(
+    "ema",
+    _DEFAULT.ema,
+    "Evaluate the exponential moving average of the weights, of this momentum "
+    "a step, such as 0.99; 0 for the weights themselves.",
+    lower_bound=0,
+    upper_bound=0.999999,
+)
 command_line.define_bool(
     "augment",
     _DEFAULT.augment,
@@ -227,6 +243,14 @@ command_line.define_float(
     "Share of each training label that is spread over all classes.",
     lower_bound=0,
     upper_bound=0.99,
+)
+command_line.define_float(
+    "gce",
+    _DEFAULT.gce,
+    "Minimize the generalized cross-entropy (1 - p**q) / q with this q, for "
+    "wrong labels; 0 for the cross-entropy.",
+    lower_bound=0,
+    upper_bound=1,
 )
 command_line.define_integer(
     "seed",
@@ -314,6 +338,7 @@ help_text.theme(
     "Network and perturbation",
     (
         "model",
+        "perturbation",
         "epsilon",
         "inner_lr",
         "inner_iters",
@@ -337,6 +362,8 @@ help_text.theme(
         "weight_decay",
         "l2",
         "clipnorm",
+        "ema",
+        "gce",
         "seed",
     ),
 )

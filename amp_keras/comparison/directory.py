@@ -25,6 +25,7 @@ class ComparisonDirectory(OutputDirectory):
         "cost.png",
         "differences.csv",
         "runs",
+        "tuning.csv",
     )
 
     @property

@@ -1,5 +1,7 @@
 """The page about a comparison, and the lines that its command prints."""
 
+import collections
+
 from amp_keras.experiments import markdown
 from amp_keras.experiments import metrics as run_metrics
 
@@ -24,7 +26,7 @@ _PAGE = """# {title}
 
 {table}
 
-![each run, and the training accuracy by epoch](comparison.png)
+{tuning}![each run, and the training accuracy by epoch](comparison.png)
 {differences}
 ![error and loss against cost](cost.png)
 
@@ -43,6 +45,19 @@ examples, by a paired bootstrap: what another test set of this size might have
 said of the same networks. An interval that holds 0 does not tell which is the
 better method.
 """
+_TUNING = """## Values that were chosen
+
+{table}
+
+Each was trained with seed {seed}, and the one of the {best} on the
+validation data, at the epoch that counts, was taken for all seeds. {budgets}
+
+"""
+# By the metric that it is best in.
+_BEST = {
+    "val_loss": "lowest cross-entropy",
+    "val_accuracy": "highest accuracy",
+}
 
 
 def summary(rows, metric="test_error"):
@@ -76,13 +91,16 @@ def heading(metric):
 
 def table(rows, metrics):
     """Returns a Markdown table with a row for each method."""
-    columns = ["method", "seeds", "passes", "seconds"]
+    is_tuned = any(row["tuning_runs"] for row in rows)
+    columns = ["tuning runs"] if is_tuned else []
+    columns = ["method", "seeds", *columns, "passes", "seconds"]
     return markdown.table(
         [*columns, *map(heading, metrics)],
         [
             [
                 row["title"],
                 row["seeds"],
+                *([row["tuning_runs"]] if is_tuned else []),
                 f"{row['passes']:.2f}",
                 f"{row['seconds']:.0f}",
                 *(_mean_and_std(row, name) for name in metrics),
@@ -105,7 +123,59 @@ def difference_table(rows):
     return markdown.table(columns, map(_difference, rows))
 
 
-def page(title, setting, rows, differences, metrics, command, versions):
+def tuning_part(tuning, rows, seed, objective):
+    """Returns the part about the values that were tried, with a heading.
+
+    It is empty if there was nothing to choose.
+
+    Args:
+        tuning: What `tuning.rows` returns.
+        rows: What `statistics.by_method` returns.
+        seed: Int, that of the runs that chose.
+        objective: String, the metric that they chose by.
+    """
+    if not tuning:
+        return ""
+    untuned = [row["title"] for row in rows if not row["tuning_runs"]]
+    table = markdown.table(
+        ["method", "validation loss", "validation accuracy", "chosen"],
+        [
+            [
+                row["title"],
+                row["val_loss"],
+                row["val_accuracy"],
+                "yes" if row["chosen"] else "",
+            ]
+            for row in tuning
+        ],
+    )
+    return _TUNING.format(
+        table=table,
+        seed=seed,
+        best=_BEST[objective],
+        budgets=_budgets(tuning, untuned),
+    )
+
+
+def _budgets(tuning, untuned):
+    """Says of how many values each method's was chosen."""
+    counts = collections.Counter(row["tuned"] for row in tuning)
+    if len(set(counts.values())) == 1:
+        text = f"Each of these methods had {len(tuning) // len(counts)} values."
+    else:
+        each = "; ".join(f"{name} {count}" for name, count in counts.items())
+        text = (
+            "**The budgets are unequal**, which favours the methods with more "
+            f"values to choose from: {each}."
+        )
+    if untuned:
+        text += f" Nothing was chosen for: {'; '.join(untuned)}."
+    return text
+
+
+def page(
+    title, setting, rows, differences, metrics, command, versions, tuning=""
+):
     """Returns the page as Markdown.
 
     Args:
@@ -116,6 +186,7 @@ def page(title, setting, rows, differences, metrics, command, versions):
         metrics: Names of `METRICS`.
         command: String, the command line.
         versions: Dict of strings, by package.
+        tuning: String, what `tuning_part` returns. Defaults to `""`.
     """
     part = ""
     if differences:
@@ -127,6 +198,7 @@ def page(title, setting, rows, differences, metrics, command, versions):
         setting=setting,
         table=table(rows, metrics),
         differences=part,
+        tuning=tuning,
         command=command,
         versions=", ".join(f"{name} {v}" for name, v in versions.items()),
     )

@@ -13,6 +13,9 @@ from amp_keras.experiments.config import TrainingConfig
 from amp_keras.experiments.output_directory import FolderInUseError
 from amp_keras.experiments.run_directory import RunDirectory
 
+# Why a run that may still finish is missing.
+IN_USE = "another process trains it"
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Run:
@@ -108,7 +111,7 @@ def train_missing(runs, devices, callbacks, on_run, should_stop):
                     should_stop=should_stop,
                 )
         except FolderInUseError:
-            reason = "another process trains it"
+            reason = IN_USE
         except DivergedError as error:
             reason = str(error)
         on_run(run, metrics, reason)

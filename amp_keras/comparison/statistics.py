@@ -9,18 +9,20 @@ _CONFIDENCE = 0.95
 _RESAMPLES = 2000
 
 
-def by_method(runs, found, metrics):
+def by_method(runs, found, metrics, trials=None):
     """Returns a row for each method: means and standard deviations.
 
     Args:
         runs: List of all `Run`s of the comparison.
         found: Dict of the metrics of those that have finished, by `Run`.
         metrics: Names of metrics, each a key of those.
+        trials: Dict of the validation runs that chose a method's values, by
+            `Method`. Defaults to `None`: none of any.
 
     Returns:
-        List of dicts with `method`, `title`, `seeds`, `passes` (relative to
-        the first method), `seconds` (mean) and, for each metric, its mean and
-        `NAME_std`, which is `None` for a single seed.
+        List of dicts with `method`, `title`, `seeds`, `tuning_runs`, `passes`
+        (relative to the first method), `seconds` (mean) and, for each metric,
+        its mean and `NAME_std`, which is `None` for a single seed.
     """
     unit = passes(runs[0].config)
     return [
@@ -28,6 +30,7 @@ def by_method(runs, found, metrics):
             "method": method.name,
             "title": method.title,
             "seeds": len(of_method),
+            "tuning_runs": (trials or {}).get(method, 0),
             "passes": passes(next(iter(of_method)).config) / unit,
             "seconds": _mean(of_method, "seconds"),
             **{

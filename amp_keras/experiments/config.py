@@ -17,6 +17,7 @@ class TrainingConfig:
     label_noise: float = 0.0
     label_noise_kind: str = "symmetric"
     model: str = "resnet20"
+    perturbation: str = "adversarial"
     epsilon: float | None = None
     inner_lr: float = 1.0
     inner_iters: int = 1
@@ -35,6 +36,7 @@ class TrainingConfig:
     weight_decay: float = 5e-4
     l2: float = 0.0
     clipnorm: float | None = None
+    ema: float = 0.0
     augment: bool = True
     crop: int | None = None
     flip: bool | None = None
@@ -43,6 +45,7 @@ class TrainingConfig:
     mixup: float = 0.0
     cutmix: float = 0.0
     label_smoothing: float = 0.0
+    gce: float = 0.0
     seed: int = 0
     train_examples: int | None = None
     validation_split: float = 0.0

@@ -4,6 +4,7 @@ import math
 import warnings
 
 from amp_keras.callbacks import EpsilonScheduler
+from amp_keras.experiments.perturbed_model import ADVERSARIAL
 
 # An ascent of the paper's step size follows the gradient's length.
 _USUAL_STEP = 1.0
@@ -32,7 +33,7 @@ def _warn(config, first):
             f"--epochs={config.epochs}",
             stacklevel=3,
         )
-    elif config.inner_lr <= _USUAL_STEP:
+    elif config.perturbation == ADVERSARIAL and config.inner_lr <= _USUAL_STEP:
         warnings.warn(
             "the gradient of a network that has fitted its data is nearly "
             "zero, and with it a perturbation that begins late; --inner_lr=1e6 "

@@ -12,6 +12,7 @@ import re
 import keras
 
 _NETWORK, _OPTIMIZER, _METRICS = "network", "optimizer", "metrics"
+_PERTURBATION = "perturbation"
 
 
 def network_variables(network):
@@ -31,16 +32,19 @@ def network_variables(network):
 def variables(model):
     """Returns the variables of an `AMPModel`, its optimizer and its metrics.
 
+    Those of the model beside its network are the seed of random perturbations.
+
     Args:
         model: A compiled `AMPModel` whose optimizer and metrics are built.
 
     Returns:
         A dict of variables by their addresses.
     """
-    optimizer = enumerate(model.optimizer.variables)
+    of_network = network_variables(model.model)
     return {
-        **network_variables(model.model),
-        **{f"{_OPTIMIZER}/{number}": v for number, v in optimizer},
+        **of_network,
+        **_numbered(_PERTURBATION, _own_variables(model, of_network)),
+        **_numbered(_OPTIMIZER, model.optimizer.variables),
         **_metrics_variables(model),
     }
 
@@ -90,6 +94,15 @@ def _collect(layer, address, found, seen):
     for number, variable in enumerate(own):
         found[f"{address}/{number}"] = variable
         seen.add(id(variable))
+
+
+def _numbered(address, variables):
+    return {f"{address}/{number}": v for number, v in enumerate(variables)}
+
+
+def _own_variables(model, of_network):
+    others = {id(v) for v in (*of_network.values(), *model.metrics_variables)}
+    return [v for v in model.variables if id(v) not in others]
 
 
 def _metrics_variables(model):

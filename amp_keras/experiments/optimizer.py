@@ -13,9 +13,13 @@ def build_optimizer(config, steps_per_epoch):
 
     `weight_decay` is decoupled (`w -= learning_rate * weight_decay * w`) and
     leaves out biases and batch normalization. `l2` is part of the gradient of
-    all variables, as in torch's SGD.
+    all variables, as in torch's SGD. `ema` keeps averages of the weights.
     """
     optimizer = L2SGD if config.l2 else keras.optimizers.SGD
+    averages = {}
+    if config.ema:
+        optimizer = _keeping_weights(optimizer)
+        averages = {"use_ema": True, "ema_momentum": config.ema}
     optimizer = optimizer(
         _schedule(config, steps_per_epoch),
         momentum=config.momentum,
@@ -23,10 +27,25 @@ def build_optimizer(config, steps_per_epoch):
         weight_decay=config.weight_decay or None,
         global_clipnorm=config.clipnorm,
         **({"l2": config.l2} if config.l2 else {}),
+        **averages,
     )
     if config.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
+
+
+def _keeping_weights(optimizer_class):
+    """Returns a class of optimizers that leaves averages where they are.
+
+    Keras gives them to the weights at the end of each `fit()`, from where a
+    run that was stopped within an epoch could not go on.
+    """
+
+    class KeepsWeights(optimizer_class):
+        def finalize_variable_values(self, var_list):
+            """Leaves the weights as they are."""
+
+    return KeepsWeights
 
 
 def _schedule(config, steps_per_epoch):

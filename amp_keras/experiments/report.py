@@ -49,13 +49,21 @@ def page(title, config, metrics):
 
 
 def _method(metrics):
+    return f"{metrics['model']} by {_perturbation(metrics)}{_further(metrics)}"
+
+
+def _perturbation(metrics):
     if 0 in (metrics["epsilon"], metrics["inner_lr"], metrics["inner_iters"]):
-        return f"{metrics['model']} by plain training"
-    return (
-        f"{metrics['model']} by AMP with epsilon={metrics['epsilon']:g}, "
-        f"norm={metrics['norm']}, inner_lr={metrics['inner_lr']:g}, "
-        f"inner_iters={metrics['inner_iters']}{_part(metrics)}{_start(metrics)}"
-    )
+        return "plain training"
+    ball = f"epsilon={metrics['epsilon']:g}, norm={metrics['norm']}"
+    if metrics.get("perturbation") == "random":
+        method = f"random perturbation with {ball}"
+    else:
+        method = (
+            f"AMP with {ball}, inner_lr={metrics['inner_lr']:g}, "
+            f"inner_iters={metrics['inner_iters']}{_part(metrics)}"
+        )
+    return f"{method}{_start(metrics)}"
 
 
 def _part(metrics):
@@ -66,6 +74,12 @@ def _part(metrics):
 def _start(metrics):
     start = metrics.get("perturb_from", 0.0)
     return f", from {100 * start:g} % of the epochs on" if start else ""
+
+
+def _further(metrics):
+    q, momentum = metrics.get("gce", 0.0), metrics.get("ema", 0.0)
+    loss = f", generalized cross-entropy with q={q:g}" if q else ""
+    return loss + (f", weights averaged by {momentum:g}" if momentum else "")
 
 
 def _choice(metrics):

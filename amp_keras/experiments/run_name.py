@@ -41,13 +41,18 @@ def default_path(config):
     Args:
         config: A `TrainingConfig` with `epsilon` set.
     """
-    method = f"amp-{config.norm}-{config.epsilon:g}"
+    kind = "rmp" if config.perturbation == "random" else "amp"
+    method = f"{kind}-{config.norm}-{config.epsilon:g}"
     if config.inner_fraction < 1:
         method += f"-part{round(1 / config.inner_fraction)}"
     if config.perturb_from:
         method += f"-from{config.perturb_from:g}"
     if 0 in (config.epsilon, config.inner_lr, config.inner_iters):
         method = "erm"
+    if config.ema:
+        method += f"-ema{config.ema:g}"
+    if config.gce:
+        method += f"-gce{config.gce:g}"
     return (
         f"runs/{of_data(config)}-{of_network(config)}-{method}-"
         f"{config.epochs}epochs-seed{config.seed}"

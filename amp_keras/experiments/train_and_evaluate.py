@@ -212,12 +212,15 @@ def _method(config):
     names = (
         "dataset",
         "model",
+        "perturbation",
         "epsilon",
         "inner_lr",
         "inner_iters",
         "inner_fraction",
         "perturb_from",
         "norm",
+        "ema",
+        "gce",
         "seed",
     )
     return {name: getattr(config, name) for name in names}

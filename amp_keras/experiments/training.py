@@ -5,15 +5,15 @@ import re
 
 import keras
 
-from amp_keras import AMPModel
 from amp_keras.errors import AMPKerasError
-from amp_keras.errors import NetworkError
 from amp_keras.experiments import distribution
 from amp_keras.experiments import late_start
 from amp_keras.experiments import network_file
 from amp_keras.experiments import normalization
+from amp_keras.experiments import perturbed_model
 from amp_keras.experiments import resumption
 from amp_keras.experiments import run_name
+from amp_keras.experiments.averaged_weights import AveragedWeights
 from amp_keras.experiments.best_weights import BestWeights
 from amp_keras.experiments.checkpoint_callback import CheckpointCallback
 from amp_keras.experiments.finite_loss import FiniteLoss
@@ -24,6 +24,7 @@ from amp_keras.experiments.optimizer import build_optimizer
 from amp_keras.experiments.progress import Progress
 from amp_keras.experiments.progress import ProgressTracker
 from amp_keras.experiments.resumption import MetricsOfBrokenEpoch
+from amp_keras.losses import GeneralizedCrossEntropy
 
 
 def build_network(config, data, statistics=None):
@@ -79,12 +80,13 @@ def train(
     Returns:
         A tuple: the trained plain network, after the epoch of the lowest
         validation loss if there is validation data and after the last one
-        otherwise; and the `Progress`.
+        otherwise, at the averages of its weights if `ema` asks for them; and
+        the `Progress`.
 
     Raises:
         AMPKerasError: If a checkpoint cannot be written or is of another
-            network, the loss ceased to be finite, or `perturb` is found in no
-            variable.
+            network, the loss ceased to be finite, flags contradict each
+            other, or `perturb` is found in no variable.
         Interrupted: If `should_stop` said so; it is saved then.
     """
     devices = devices or distribution.SingleDevice()
@@ -92,8 +94,10 @@ def train(
     with devices.scope():
         model = _compiled_model(config, data, statistics, steps_per_epoch)
         progress, best = _resume(model, checkpoints, config, data, devices)
-        best_weights = BestWeights(progress, best)
+        averages = AveragedWeights(config, data) if config.ema else None
+        best_weights = BestWeights(progress, best, averages and averages.values)
         callbacks = [
+            *([averages] if averages else []),
             *late_start.callbacks(config),
             MetricsOfBrokenEpoch(model, progress.step % steps_per_epoch),
             ProgressTracker(progress, on_epoch),
@@ -107,6 +111,8 @@ def train(
         with _advice_on_memory(config):
             for part in progress.remaining_fits(steps_per_epoch, config.epochs):
                 _fit(model, config, data, devices, progress, callbacks, part)
+            if averages:
+                averages.put(model)
     # It may load networks, which are to live on one device.
     on_last_epoch(model.model)
     with devices.scope():
@@ -162,18 +168,7 @@ def _advice_on_memory(config):
 
 def _compiled_model(config, data, statistics, steps_per_epoch):
     network = build_network(config, data, statistics)
-    _check_perturbs_some_variable(config, network)
-    model = AMPModel(
-        network,
-        epsilon=config.epsilon,
-        inner_lr=config.inner_lr,
-        inner_iters=config.inner_iters,
-        inner_fraction=config.inner_fraction,
-        norm=config.norm,
-        perturb=config.perturb,
-        inner_clipnorm=config.clipnorm,
-        log_perturbation=config.log_perturbation,
-    )
+    model = perturbed_model.build(config, network)
     model.compile(
         optimizer=build_optimizer(config, steps_per_epoch),
         loss=_loss(config),
@@ -186,15 +181,9 @@ def _compiled_model(config, data, statistics, steps_per_epoch):
 
 
 def _loss(config):
+    """Returns what is minimized, and compares the epochs of a run."""
+    if config.gce:
+        return GeneralizedCrossEntropy(config.gce, from_logits=True)
     if augmentation_of(config).has_soft_labels:
         return keras.losses.CategoricalCrossentropy(from_logits=True)
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-
-def _check_perturbs_some_variable(config, network):
-    paths = [w.path for w in network.trainable_weights]
-    if config.perturb and not any(re.search(config.perturb, p) for p in paths):
-        raise NetworkError(
-            "--perturb must be found in the path of a trainable variable, "
-            f"such as {paths[0]}. Received: --perturb={config.perturb}"
-        )

@@ -187,6 +187,45 @@ def test_nothing_is_left_if_nothing_can_be_trained(tmp_path, capsys):
     assert not folder.exists()
 
 
+def commands(text):
+    return [line for line in text.splitlines() if "apps/train.py" in line]
+
+
+def test_values_are_chosen_with_the_first_seed_for_all(tmp_path, capsys):
+    """Of commands that are printed, first those of the runs that choose."""
+    folder = tmp_path / "comparison"
+    methods = "--methods=gce:gce=0.5|1"
+    arguments = (methods, "--seeds=2", "--tune_by=val_accuracy")
+    assert small(folder, "--print_commands", *arguments) == 0
+    captured = capsys.readouterr()
+    printed = commands(captured.out)
+    assert "give the command again" in captured.err
+    names = [line.rpartition("/")[2] for line in printed]
+    assert names == ["gce-gce-0.5-seed0", "gce-gce-1-seed0"]
+
+    assert small(folder, *arguments) == 0
+    accuracies = {
+        q: metrics(folder, f"gce-gce-{q}-seed0")["val_accuracy"]
+        for q in ("0.5", "1")
+    }
+    best, other = sorted(accuracies, key=lambda q: -accuracies[q])
+    assert metrics(folder, f"gce-gce-{best}-seed1")
+    assert not (folder / "runs" / f"gce-gce-{other}-seed1").exists()
+    (row,) = rows(folder, "comparison")
+    assert (row["method"], row["tuning_runs"]) == (f"gce-gce-{best}", "2")
+    tried = {row["method"]: row for row in rows(folder, "tuning")}
+    assert tried[f"gce-gce-{best}"]["chosen"] == "True"
+    for q, accuracy in accuracies.items():
+        found = float(tried[f"gce-gce-{q}"]["val_accuracy"])
+        assert found == pytest.approx(accuracy)
+    page = (folder / "README.md").read_text()
+    assert "Each of these methods had 2 values." in page
+
+    capsys.readouterr()
+    assert small(folder, "--print_commands", *arguments) == 0
+    assert commands(capsys.readouterr().out) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -197,6 +236,10 @@ def test_nothing_is_left_if_nothing_can_be_trained(tmp_path, capsys):
         (["--methods=amp:epsilom=1"], "Received: epsilom in the method 'amp'"),
         (["--methods=amp:seed=1"], "flags of training other than --seed"),
         (["--methods=amp:epsilon=-1"], "--epsilon of the method 'amp'"),
+        (["--methods=amp:epsilon=1|x"], "--epsilon of the method 'amp'"),
+        (["--methods=amp:epsilon=1|1", "--validation_split=0.1"], "each once"),
+        (["--methods=erm,amp:epsilon=1|2"], "--validation_split must be great"),
+        (["--methods=erm,amp:perturbation=random:inner_iters=2"], "no ascent"),
     ],
 )
 def test_a_wrong_line_leaves_nothing(

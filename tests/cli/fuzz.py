@@ -44,6 +44,7 @@ _ODD = (
     *("folder:", "folder:none", "folder:images", "folder:file", "tfds:"),
     *("tfds:none", "tfds:../x", "digits", "resnet8", "erm", "amp:epsilon=1"),
     *("amp:epsilon=x", "amp:x=1", "amp:", "erm,erm", "sam,amp", "paper"),
+    *("amp:epsilon=0.5|1", "gce:gce=|1", "rmp:inner_iters=2", "ema,gce,rmp"),
 )
 _SMALL = ("--dataset=digits", "--model=net.py:net", "--epochs=1", "--verbose=0")
 _LINES = {

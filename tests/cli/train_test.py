@@ -318,6 +318,48 @@ def test_late_perturbation_that_does_nothing_is_warned_of(
         small(tmp_path / "run", "--epsilon=0.5", "--epochs=2", *arguments)
 
 
+def test_methods_beside_amp_are_said_wherever_the_method_is(
+    tmp_path, monkeypatch, capsys
+):
+    """The random perturbation begins late without a warning of small gradients.
+
+    With q = 1 the generalized cross-entropy is 1 - p, below 1; metrics have
+    the cross-entropy, of 10 classes here.
+    """
+    monkeypatch.chdir(tmp_path)
+    run_app(
+        "--epochs=2",
+        "--train_examples=64",
+        "--batch_size=32",
+        "--validation_split=0.2",
+        "--epsilon=0.5",
+        "--perturbation=random",
+        "--perturb_from=0.5",
+        "--log_perturbation",
+        "--gce=1",
+        "--label_smoothing=0.1",
+        "--ema=0.9",
+    )
+    assert "norm=global, a random perturbation" in capsys.readouterr().out
+    (run,) = (tmp_path / "runs").iterdir()
+    assert "rmp-global-0.5-from0.5-ema0.9-gce1-2epochs" in run.name
+    assert (
+        "by random perturbation with epsilon=0.5, norm=global, from 50 % of "
+        "the epochs on, generalized cross-entropy with q=1, weights averaged "
+        "by 0.9"
+    ) in (run / "README.md").read_text().replace("\n", " ")
+    with open(run / "history.csv", newline="") as file:
+        history = list(csv.DictReader(file))
+    norms = [float(row["perturbation_norm"]) for row in history]
+    assert norms == pytest.approx([0, 0.5], rel=1e-5)
+    for name in ("loss", "val_loss"):
+        assert all(0.5 < float(row[name]) < 1 for row in history)
+    metrics = read_json(run / "metrics.json")
+    assert metrics["val_loss"] > 1.5 and metrics["test_loss"] > 1.5
+    flags = ("perturbation", "gce", "ema")
+    assert [metrics[name] for name in flags] == ["random", 1, 0.9]
+
+
 def test_ascent_on_a_part_of_the_batch_is_said_wherever_the_method_is(
     tmp_path, monkeypatch, capsys
 ):

@@ -1,8 +1,11 @@
+import dataclasses
 import json
 
 import pytest
 
 from amp_keras.comparison import method
+from amp_keras.errors import AMPKerasError
+from amp_keras.experiments import perturbed_model
 from amp_keras.experiments.config import TrainingConfig
 from amp_keras.experiments.default_epsilon import default_epsilon
 
@@ -46,6 +49,17 @@ def test_passes():
     assert passes(epsilon=0.5, inner_fraction=1 / 8) == 11.25
     assert passes(epsilon=0.5, inner_iters=2, inner_fraction=1 / 4) == 15
     assert passes(epsilon=0.5, inner_iters=2, perturb_from=0.7) == 16
+    assert passes(epsilon=0.5, perturbation="random") == 10
+
+
+def test_random_perturbation_ascends_nowhere_whatever_is_shared():
+    shared = TrainingConfig(epsilon=0.5, inner_iters=3, inner_fraction=1 / 8)
+    config = method.read("rmp").config(shared, seed=0)
+    assert (config.perturbation, config.epsilon) == ("random", 0.5)
+    perturbed_model.check(config)
+    with pytest.raises(AMPKerasError, match="inner_iters=3"):
+        amp = method.read("amp").config(shared, seed=0)
+        perturbed_model.check(dataclasses.replace(amp, perturbation="random"))
 
 
 def test_other_flags_are_part_of_the_name():

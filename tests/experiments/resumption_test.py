@@ -1,5 +1,7 @@
 """A run that stops anywhere and goes on ends as if it had never stopped."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -75,11 +77,11 @@ class FailsAt(keras.callbacks.Callback):
             raise PowerFailure
 
 
-def train(callbacks=(), devices=None, **keeping):
-    keras.utils.set_random_seed(CONFIG.seed)
-    data = input_pipeline.load_data(CONFIG)
+def train(callbacks=(), devices=None, config=CONFIG, **keeping):
+    keras.utils.set_random_seed(config.seed)
+    data = input_pipeline.load_data(config)
     network, progress = training.train(
-        CONFIG, data, callbacks, devices, **keeping
+        config, data, callbacks, devices, **keeping
     )
     assert progress.step == STEPS_PER_EPOCH * EPOCHS
     return network.get_weights(), progress
@@ -120,6 +122,17 @@ def test_killed_run_ends_as_if_left_alone(
     with pytest.raises(PowerFailure):
         train([FailsAt(step, after_epoch)], **keeping)
     assert_same(train(**keeping), left_alone)
+
+
+def test_killed_run_of_other_methods_ends_as_if_left_alone(tmp_path):
+    """It goes on within its first epoch, and so trains in two parts."""
+    config = dataclasses.replace(
+        CONFIG, perturbation="random", inner_fraction=1.0, gce=0.5, ema=0.6
+    )
+    keeping = {"checkpoints": Checkpoints(tmp_path / "c"), "every_steps": 2}
+    with pytest.raises(PowerFailure):
+        train([FailsAt(3, False)], config=config, **keeping)
+    assert_same(train(config=config, **keeping), train(config=config))
 
 
 @pytest.mark.skipif(
