@@ -27,7 +27,6 @@ def test_step_equals_brute_force(kind, norm, inner_iters):
 
 
 # One of each: layers of all kinds, noise, several inputs, masks, `add_loss`.
-@pytest.mark.parametrize("inner_iters", [1, 2])
 @pytest.mark.parametrize(
     "kind",
     [
@@ -40,8 +39,8 @@ def test_step_equals_brute_force(kind, norm, inner_iters):
     ],
     ids=lambda kind: kind.__name__,
 )
-def test_step_on_a_third_of_the_batch_equals_brute_force(kind, inner_iters):
-    check_step(kind, norm="global", inner_iters=inner_iters, inner_stride=3)
+def test_step_on_a_third_of_the_batch_equals_brute_force(kind):
+    check_step(kind, norm="global", inner_iters=2, inner_stride=3)
 
 
 def check_step(kind, **arguments):

@@ -28,12 +28,14 @@ ARGUMENTS = (
     "--epsilon=0.05",
     "--verbose=0",
 )
-TWO_DEVICES = "--xla_force_host_platform_device_count=2"
+# These runs take longer to compile than to compute.
+_UNOPTIMIZED = "--xla_backend_optimization_level=0"
+TWO_DEVICES = f"--xla_force_host_platform_device_count=2 {_UNOPTIMIZED}"
 
 
 def start(*arguments, **environment):
     """Starts `python apps/train.py`; by default on a single device."""
-    environment = {"XLA_FLAGS": "", **environment}
+    environment = {"XLA_FLAGS": _UNOPTIMIZED, **environment}
     return subprocess.Popen(
         [sys.executable, APP, *ARGUMENTS, *arguments],
         env={**os.environ, **environment},
