@@ -10,7 +10,7 @@ TORCH := torch==2.13.0
 train: .venv/installed
 	$(BIN)/python apps/compare.py --dataset=digits --model=resnet8 \
 		--label_noise=0.4 --epochs=60 --batch_size=64 --epsilon=0.5 \
-		--methods=erm,amp --seeds=1 --output_dir=runs/wrong-labels
+		--methods=erm,amp,amp-eighth:epsilon=1 --seeds=1 --output_dir=runs/wrong-labels
 
 # All backends one after the other, or one: `make test BACKEND=jax`.
 test: lint $(BACKEND:%=test-%)
