@@ -1,5 +1,7 @@
 """What a person would look at after a comparison, as matplotlib figures."""
 
+import math
+
 import matplotlib.figure
 import numpy as np
 from matplotlib import ticker
@@ -9,6 +11,8 @@ from amp_keras.comparison.page import heading
 from amp_keras.experiments.plots import literal
 
 _PANELS = ("test_error", "test_loss")
+_LEGEND_COLUMNS = 3
+_FEW_METHODS = 5
 
 
 def comparison(found, histories, right_label_share=None):
@@ -24,7 +28,10 @@ def comparison(found, histories, right_label_share=None):
             right, or `None` if all are, as far as one knows.
     """
     methods = _methods(found)
-    figure = matplotlib.figure.Figure(figsize=(13, 4.4), layout="constrained")
+    rows_of_legend = math.ceil((len(methods) + 1) / _LEGEND_COLUMNS)
+    figure = matplotlib.figure.Figure(
+        figsize=(13, 4 + 0.2 * rows_of_legend), layout="constrained"
+    )
     *panels, last = figure.subplots(1, 3)
     for axes, name in zip(panels, _PANELS):
         _draw_points(axes, found, methods, name)
@@ -32,7 +39,7 @@ def comparison(found, histories, right_label_share=None):
     figure.legend(
         *last.get_legend_handles_labels(),
         loc="outside lower center",
-        ncols=min(len(methods) + 1, 4),
+        ncols=_LEGEND_COLUMNS,
         frameon=False,
     )
     return figure
@@ -97,6 +104,7 @@ def _draw_points(axes, found, methods, name):
             (number + 0.08, mean),
             xytext=(0, 3),
             textcoords="offset points",
+            fontsize="medium" if len(methods) <= _FEW_METHODS else "xx-small",
         )
     axes.set_xticks([])
     axes.set_title(heading(name))
