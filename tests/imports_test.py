@@ -156,6 +156,8 @@ ALLOWED = {
         # The authors' own code runs on it.
         "torch",
     },
+    # What a reader has installed.
+    "docs/guides": {"amp_keras", "keras", "matplotlib", "numpy", "sklearn"},
     # Beside the networks, helpers in tests/.
     "scripts": {
         "amp_keras.experiments.markdown",
@@ -165,6 +167,7 @@ ALLOWED = {
         "crash_points",
         "every_backend",
         "fuzz",
+        "guides",
         "keras",
         "mutations",
         "parity",
