@@ -5,7 +5,6 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
-import soak
 
 from amp_keras import models
 from amp_keras.errors import AMPKerasError
@@ -239,23 +238,3 @@ def test_epsilon_and_its_schedule_go_on(tmp_path):
     resumed = train(checkpoints=kept)
     assert alone[1].history["epsilon"] == [0.05, 0.05]
     assert_same(resumed, alone)
-
-
-@pytest.mark.skipif(
-    keras.config.backend() != "tensorflow",
-    reason="takes minutes; on JAX run soak_table.py",
-)
-@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.slow)])
-def test_killed_process_ends_bit_for_bit_as_one_left_alone(kills, tmp_path):
-    arguments = (
-        "--dataset=digits",
-        "--model=resnet8",
-        "--epochs=3",
-        "--batch_size=64",
-        "--checkpoint_steps=3",
-        "--validation_split=0.1",
-    )
-    runs = soak.Soak(tmp_path, arguments, kills)
-    first, second, _ = runs.run_alone()
-    assert len(list(runs.run_killed(first, second))) == kills
-    assert runs.differences() == []
