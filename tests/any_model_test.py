@@ -39,8 +39,11 @@ def test_step_equals_brute_force(kind, norm, inner_iters):
     ],
     ids=lambda kind: kind.__name__,
 )
-def test_step_on_a_third_of_the_batch_equals_brute_force(kind):
-    check_step(kind, norm="global", inner_iters=2, inner_stride=3)
+@pytest.mark.parametrize(
+    "inner_iters", [pytest.param(1, marks=pytest.mark.slow), 2]
+)
+def test_step_on_a_third_of_the_batch_equals_brute_force(kind, inner_iters):
+    check_step(kind, norm="global", inner_iters=inner_iters, inner_stride=3)
 
 
 def check_step(kind, **arguments):

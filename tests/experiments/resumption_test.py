@@ -111,7 +111,13 @@ def assert_same_but_for_rounding(run, other):
 
 @pytest.mark.parametrize(
     "step, after_epoch",
-    [(3, False), (3, True), (5, False), (6, True)],
+    [
+        pytest.param(1, False, marks=pytest.mark.slow),
+        (3, False),
+        (3, True),
+        (5, False),
+        (6, True),
+    ],
 )
 def test_killed_run_ends_as_if_left_alone(
     step, after_epoch, left_alone, tmp_path
