@@ -104,6 +104,13 @@ command_line.define_float(
     "default depends on --model and --norm and is printed.",
     lower_bound=0,
 )
+command_line.define_bool(
+    "adapt_epsilon",
+    _DEFAULT.adapt_epsilon,
+    "An experiment: the validation loss sets the radius after each epoch. "
+    "--epsilon is the one that the perturbation begins with. Take "
+    "--inner_lr=1e6 and --validation_split with it, as --recipe=adaptive does.",
+)
 command_line.define_float(
     "inner_lr", _DEFAULT.inner_lr, "Step size of the ascent.", lower_bound=0
 )
@@ -340,6 +347,7 @@ help_text.theme(
         "model",
         "perturbation",
         "epsilon",
+        "adapt_epsilon",
         "inner_lr",
         "inner_iters",
         "inner_fraction",

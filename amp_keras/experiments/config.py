@@ -19,6 +19,7 @@ class TrainingConfig:
     model: str = "resnet20"
     perturbation: str = "adversarial"
     epsilon: float | None = None
+    adapt_epsilon: bool = False
     inner_lr: float = 1.0
     inner_iters: int = 1
     inner_fraction: float = 1.0

@@ -6,6 +6,7 @@ from amp_keras import AMPModel
 from amp_keras import RandomPerturbation
 from amp_keras.errors import AMPKerasError
 from amp_keras.errors import NetworkError
+from amp_keras.experiments import adaptive_epsilon
 
 ADVERSARIAL, RANDOM = KINDS = ("adversarial", "random")
 
@@ -25,12 +26,13 @@ def build(config, network):
             no variable.
     """
     check(config)
+    adaptive_epsilon.check(config)
     _check_perturbs_some_variable(config, network)
     shared = {
-        "epsilon": config.epsilon,
+        "epsilon": 0.0 if config.adapt_epsilon else config.epsilon,
         "norm": config.norm,
         "perturb": config.perturb,
-        "log_perturbation": config.log_perturbation,
+        "log_perturbation": config.log_perturbation or config.adapt_epsilon,
     }
     if config.perturbation == RANDOM:
         return RandomPerturbation(network, seed=config.seed, **shared)

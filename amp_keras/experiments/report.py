@@ -55,7 +55,10 @@ def _method(metrics):
 def _perturbation(metrics):
     if 0 in (metrics["epsilon"], metrics["inner_lr"], metrics["inner_iters"]):
         return "plain training"
-    ball = f"epsilon={metrics['epsilon']:g}, norm={metrics['norm']}"
+    radius = f"epsilon={metrics['epsilon']:g}"
+    if metrics.get("adapt_epsilon"):
+        radius = f"epsilon set by validation loss from {metrics['epsilon']:g} on"
+    ball = f"{radius}, norm={metrics['norm']}"
     if metrics.get("perturbation") == "random":
         method = f"random perturbation with {ball}"
     else:

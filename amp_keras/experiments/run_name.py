@@ -43,6 +43,8 @@ def default_path(config):
     """
     kind = "rmp" if config.perturbation == "random" else "amp"
     method = f"{kind}-{config.norm}-{config.epsilon:g}"
+    if config.adapt_epsilon:
+        method = f"{kind}-{config.norm}-adaptive"
     if config.inner_fraction < 1:
         method += f"-part{round(1 / config.inner_fraction)}"
     if config.perturb_from:

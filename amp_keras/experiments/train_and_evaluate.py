@@ -214,6 +214,7 @@ def _method(config):
         "model",
         "perturbation",
         "epsilon",
+        "adapt_epsilon",
         "inner_lr",
         "inner_iters",
         "inner_fraction",

@@ -6,6 +6,7 @@ import re
 import keras
 
 from amp_keras.errors import AMPKerasError
+from amp_keras.experiments import adaptive_epsilon
 from amp_keras.experiments import distribution
 from amp_keras.experiments import late_start
 from amp_keras.experiments import network_file
@@ -102,6 +103,7 @@ def train(
             MetricsOfBrokenEpoch(model, progress.step % steps_per_epoch),
             ProgressTracker(progress, on_epoch),
             FiniteLoss(progress, steps_per_epoch),
+            *adaptive_epsilon.callbacks(config),
             best_weights,
             CheckpointCallback(
                 progress, best_weights, steps_per_epoch, checkpoints, **saving
