@@ -1,6 +1,7 @@
 """Networks by name: functions from `input_shape, num_classes` to a model."""
 
 from amp_keras.models.custom import CustomNetwork
+from amp_keras.models.mlp import mlp
 from amp_keras.models.preact_resnet import preactresnet18
 from amp_keras.models.preact_resnet import preactresnet34
 from amp_keras.models.preact_resnet import preactresnet50
@@ -29,6 +30,7 @@ __all__ = ["CustomNetwork", "get", "names", "register"]
 _BUILDERS = {
     builder.__name__: builder
     for builder in (
+        mlp,
         resnet8,
         resnet20,
         resnet32,

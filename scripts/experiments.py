@@ -1,0 +1,127 @@
+"""The comparisons of docs/epsilon.md and docs/results.md, by name.
+
+Each is one command, `apps/compare.py` with the flags below, and goes on where it
+was stopped:
+
+```
+python scripts/experiments.py                    # what there is
+python scripts/experiments.py digits-40-radius   # run that, in runs/
+```
+
+Environment variables name folders of data: `CIFAR10_N`, which
+`prepare_cifar10_n.py` wrote; `GTSRB`, with the archives; and `GTSRB_PREPARED`,
+where TFDS keeps what it makes of them.
+"""
+
+import os
+import subprocess
+import sys
+
+_REGIME = "--augment=false --epochs=40 --batch_size=64 --verbose=0"
+_DIGITS = f"--dataset=digits --validation_split=0.2 {_REGIME}"
+_SLICE = f"--max_examples=3600 --validation_split=0.1667 {_REGIME}"
+_CIFAR10_N = (
+    f"--dataset=cifar10_n --labels=worse_label --data_dir=$CIFAR10_N {_SLICE}"
+)
+_GTSRB = f"--dataset=gtsrb --manual_dir=$GTSRB --data_dir=$GTSRB_PREPARED {_SLICE}"
+_SIXTEENTH = "amp:inner_fraction=0.0625"
+
+
+def _radii(sam, amp, eighth, sixteenth):
+    """Returns plain training and four methods with several radii each."""
+    by_method = {
+        "sam": sam,
+        "amp": amp,
+        "amp-eighth": eighth,
+        _SIXTEENTH: sixteenth,
+    }
+    methods = [
+        f"{method}:epsilon={epsilon:g}"
+        for method, radii in by_method.items()
+        for epsilon in radii
+    ]
+    return f"--methods={','.join(['erm', *methods])}"
+
+
+_OF_WRONG = _radii(
+    sam=(0.125, 0.25, 0.5, 1, 2, 4),
+    amp=(0.125, 0.25, 0.5, 1, 2, 4),
+    eighth=(0.25, 0.5, 1, 2, 4, 8),
+    sixteenth=(0.25, 0.5, 1, 2, 4, 8),
+)
+_OF_RIGHT = _radii(
+    sam=(0.05, 0.1, 0.2, 0.5, 1, 2),
+    amp=(0.05, 0.1, 0.2, 0.5, 1, 2),
+    eighth=(0.1, 0.2, 0.5, 1, 2, 4),
+    sixteenth=(0.1, 0.2, 0.5, 1, 2, 4),
+)
+_SHORT = _radii(
+    sam=(), amp=(0.25, 0.5, 1, 2), eighth=(0.5, 1, 2, 4), sixteenth=()
+)
+_WRONG = "--label_noise=0.4"
+_RESNET, _MLP = "--model=resnet8", "--model=mlp"
+
+EXPERIMENTS = {
+    # Which radius, for the whole batch, parts of it and SAM.
+    "digits-40-radius": f"{_DIGITS} {_RESNET} {_WRONG} --seeds=3 {_OF_WRONG}",
+    "digits-0-radius": f"{_DIGITS} {_RESNET} --seeds=3 {_OF_RIGHT}",
+    "cifar10n-radius": f"{_CIFAR10_N} {_RESNET} --seeds=2 "
+    + _radii(
+        sam=(0.1, 0.2, 0.4),
+        amp=(0.1, 0.2, 0.4),
+        eighth=(0.2, 0.4, 0.8),
+        sixteenth=(0.4, 0.8),
+    ),
+    "gtsrb-40-radius": f"{_GTSRB} {_RESNET} {_WRONG} --seeds=2 "
+    + _radii(
+        sam=(0.05, 0.1, 0.2),
+        amp=(0.05, 0.1, 0.2),
+        eighth=(0.1, 0.2, 0.4),
+        sixteenth=(0.2, 0.4),
+    ),
+    # How it moves, one thing changed at a time.
+    "digits-40-mlp": f"{_DIGITS} {_MLP} {_WRONG} --seeds=3 {_SHORT}",
+    "digits-40-resnet20": (
+        f"{_DIGITS} --model=resnet20 {_WRONG} --seeds=2 {_SHORT}"
+    ),
+    "digits-40-batch16": (
+        f"{_DIGITS} {_RESNET} {_WRONG} --batch_size=16 --seeds=2 {_SHORT}"
+    ),
+    "digits-40-batch256": (
+        f"{_DIGITS} {_RESNET} {_WRONG} --batch_size=256 --seeds=2 {_SHORT}"
+    ),
+    "digits-40-20epochs": (
+        f"{_DIGITS} {_RESNET} {_WRONG} --epochs=20 --seeds=2 {_SHORT}"
+    ),
+    "digits-40-120epochs": (
+        f"{_DIGITS} {_RESNET} {_WRONG} --epochs=120 --seeds=2 {_SHORT}"
+    ),
+}
+
+
+def main(names):
+    if not names:
+        for name, flags in EXPERIMENTS.items():
+            print(f"{name}: {flags}\n")
+        return 0
+    for name in names:
+        status = _compare(name)
+        if status:
+            return status
+    return 0
+
+
+def _compare(name):
+    flags = os.path.expandvars(EXPERIMENTS[name]).split()
+    return subprocess.call(
+        [
+            sys.executable,
+            "apps/compare.py",
+            *flags,
+            f"--output_dir=runs/{name}",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
