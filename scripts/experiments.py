@@ -1,16 +1,16 @@
 """The comparisons of docs/epsilon.md and docs/results.md, by name.
 
-Each is one command, `apps/compare.py` with the flags below, and goes on where it
-was stopped:
+Each is one command, `apps/compare.py` with the flags below, and goes on where
+it was stopped:
 
 ```
 python scripts/experiments.py                    # what there is
 python scripts/experiments.py digits-40-radius   # run that, in runs/
 ```
 
-Environment variables name folders of data: `CIFAR10_N`, which
-`prepare_cifar10_n.py` wrote; `GTSRB`, with the archives; and `GTSRB_PREPARED`,
-where TFDS keeps what it makes of them.
+Environment variables name folders of data: `TFDS`, where CIFAR-10 is;
+`CIFAR10_N`, which `prepare_cifar10_n.py` wrote; `GTSRB`, with the archives; and
+`GTSRB_PREPARED`, where TFDS keeps what it makes of them.
 """
 
 import os
@@ -23,7 +23,9 @@ _SLICE = f"--max_examples=3600 --validation_split=0.1667 {_REGIME}"
 _CIFAR10_N = (
     f"--dataset=cifar10_n --labels=worse_label --data_dir=$CIFAR10_N {_SLICE}"
 )
-_GTSRB = f"--dataset=gtsrb --manual_dir=$GTSRB --data_dir=$GTSRB_PREPARED {_SLICE}"
+_GTSRB = (
+    f"--dataset=gtsrb --manual_dir=$GTSRB --data_dir=$GTSRB_PREPARED {_SLICE}"
+)
 _SIXTEENTH = "amp:inner_fraction=0.0625"
 
 
@@ -95,6 +97,46 @@ EXPERIMENTS = {
     ),
     "digits-40-120epochs": (
         f"{_DIGITS} {_RESNET} {_WRONG} --epochs=120 --seeds=2 {_SHORT}"
+    ),
+}
+
+_ADAPTIVE = "--methods=erm,adaptive,adaptive-eighth"
+EXPERIMENTS |= {
+    # The radius during the run: clean data that the network fits,
+    "gate-digits-0-resnet8": f"{_DIGITS} {_RESNET} --seeds=5 {_ADAPTIVE}",
+    "gate-digits-0-mlp": f"{_DIGITS} {_MLP} --seeds=5 {_ADAPTIVE}",
+    "gate-cifar10-0": (
+        f"--dataset=cifar10 --data_dir=$TFDS {_SLICE} {_RESNET} "
+        "--seeds=3 --methods=erm,adaptive-eighth"
+    ),
+    # short runs that underfit,
+    "gate-digits-short-resnet8": (
+        f"{_DIGITS} {_RESNET} --augment=true --epochs=5 --seeds=5 {_ADAPTIVE}"
+    ),
+    "gate-digits-short-mlp": (
+        f"{_DIGITS} {_MLP} --augment=true --epochs=5 --seeds=5 {_ADAPTIVE}"
+    ),
+    "gate-cifar10-short": (
+        f"--dataset=cifar10 --data_dir=$TFDS {_SLICE} {_RESNET} "
+        "--augment=true --epochs=10 --seeds=5 --methods=erm,adaptive-eighth"
+    ),
+    # and wrong labels, beside fixed radii.
+    "gate-digits-40-resnet8": (
+        f"{_DIGITS} {_RESNET} {_WRONG} --seeds=5 {_ADAPTIVE},amp:epsilon=1,"
+        "amp:epsilon=2,amp-eighth:epsilon=4,amp-eighth:epsilon=8"
+    ),
+    "gate-digits-40-mlp": (
+        f"{_DIGITS} {_MLP} {_WRONG} --seeds=5 {_ADAPTIVE},amp:epsilon=0.5,"
+        "amp:epsilon=1,amp:epsilon=2,amp-eighth:epsilon=0.5,"
+        "amp-eighth:epsilon=1,amp-eighth:epsilon=2"
+    ),
+    "gate-cifar10n": (
+        f"{_CIFAR10_N} {_RESNET} --seeds=3 "
+        "--methods=erm,adaptive-eighth,amp-eighth:epsilon=0.4"
+    ),
+    "gate-gtsrb-40": (
+        f"{_GTSRB} {_RESNET} {_WRONG} --seeds=3 "
+        "--methods=erm,adaptive-eighth,amp-eighth:epsilon=0.2"
     ),
 }
 

@@ -57,7 +57,9 @@ def _perturbation(metrics):
         return "plain training"
     radius = f"epsilon={metrics['epsilon']:g}"
     if metrics.get("adapt_epsilon"):
-        radius = f"epsilon set by validation loss from {metrics['epsilon']:g} on"
+        radius = (
+            f"epsilon set by validation loss from {metrics['epsilon']:g} on"
+        )
     ball = f"{radius}, norm={metrics['norm']}"
     if metrics.get("perturbation") == "random":
         method = f"random perturbation with {ball}"

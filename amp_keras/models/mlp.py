@@ -17,8 +17,6 @@ def mlp(input_shape, num_classes):
     inputs = keras.Input(input_shape)
     x = layers.Flatten()(inputs)
     for _ in range(2):
-        x = layers.Dense(128, activation="relu", kernel_initializer="he_normal")(
-            x
-        )
+        x = layers.Dense(128, "relu", kernel_initializer="he_normal")(x)
     outputs = layers.Dense(num_classes, name="logits")(x)
     return keras.Model(inputs, outputs, name="mlp")

@@ -140,6 +140,22 @@ def test_killed_run_of_other_methods_ends_as_if_left_alone(tmp_path):
     assert_same(train(config=config, **keeping), train(config=config))
 
 
+def test_killed_run_whose_radius_is_set_ends_as_if_left_alone(
+    tmp_path, monkeypatch
+):
+    """The radius was set after the first epoch; it is killed in the second."""
+    monkeypatch.setattr("amp_keras.callbacks._BEGIN", 0.0)
+    config = dataclasses.replace(
+        CONFIG, epsilon=0.05, adapt_epsilon=True, inner_lr=1e6
+    )
+    keeping = {"checkpoints": Checkpoints(tmp_path / "c"), "every_steps": 2}
+    with pytest.raises(PowerFailure):
+        train([FailsAt(5, False)], config=config, **keeping)
+    alone = train(config=config)
+    assert alone[1].history["epsilon"] == [0.0, 0.05]
+    assert_same(train(config=config, **keeping), alone)
+
+
 @pytest.mark.skipif(
     keras.config.backend() == "torch", reason="trains on one device"
 )
