@@ -9,7 +9,7 @@ from amp_keras import models
 _SIDE, _CHANNELS, _CLASSES = 32, 3, 10
 _TOKENS, _WORDS, _WIDTH, _HEADS = 32, 1000, 64, 4
 
-OWN = ("mlp", "transformer")
+OWN = ("transformer",)
 
 
 def names():
@@ -27,7 +27,7 @@ def get(name, batch_size):
     labels = rng.integers(0, _CLASSES, batch_size, dtype="int32")
     if name == "mlp":
         x = rng.normal(size=(batch_size, 64)).astype("float32")
-        return _mlp(), x, labels
+        return models.get(name)((64,), _CLASSES), x, labels
     if name == "transformer":
         x = rng.integers(0, _WORDS, (batch_size, _TOKENS), dtype="int32")
         return _transformer(), x, labels
@@ -40,18 +40,6 @@ def _image_shape():
     if keras.config.image_data_format() == "channels_first":
         return _CHANNELS, _SIDE, _SIDE
     return _SIDE, _SIDE, _CHANNELS
-
-
-def _mlp():
-    """64-128-128-10."""
-    return keras.Sequential(
-        [
-            keras.Input((64,)),
-            layers.Dense(128, activation="relu"),
-            layers.Dense(128, activation="relu"),
-            layers.Dense(_CLASSES),
-        ]
-    )
 
 
 def _transformer():

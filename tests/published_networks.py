@@ -15,6 +15,7 @@ ZAGORUYKO = "Zagoruyko and Komodakis, BMVC 2016, table 4"
 
 # Name: millions of parameters as published, where.
 PUBLISHED = {
+    "mlp": None,
     # Of this depth there are several networks, and no table has this one.
     "resnet8": None,
     "resnet20": ("0.27", HE),
@@ -108,6 +109,7 @@ D = 2 * (64,) + 2 * (128,) + 3 * (256,) + 6 * (512,)
 E = 2 * (64,) + 2 * (128,) + 4 * (256,) + 8 * (512,)
 
 COUNTS = {
+    "mlp": 32 * 32 * 3 * 128 + 128 + 128 * 128 + 128 + dense(128),
     "resnet8": resnet(1),
     "resnet20": resnet(3),
     "resnet32": resnet(5),

@@ -73,6 +73,17 @@ def test_late_is_fast_with_a_late_ascent_to_the_sphere():
     )
 
 
+def test_adaptive_is_fast_with_a_radius_that_is_set_during_the_run():
+    assert config("--recipe=adaptive") == config(
+        "--recipe=fast",
+        "--adapt_epsilon",
+        "--epsilon=0.05",
+        "--inner_lr=1e6",
+        "--inner_fraction=1/8",
+        "--validation_split=0.1",
+    )
+
+
 @pytest.mark.parametrize(
     "arguments, expected",
     [

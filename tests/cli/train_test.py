@@ -318,6 +318,47 @@ def test_late_perturbation_that_does_nothing_is_warned_of(
         small(tmp_path / "run", "--epsilon=0.5", "--epochs=2", *arguments)
 
 
+def test_radius_is_set_by_validation_loss_wherever_the_method_is_said(
+    tmp_path, monkeypatch
+):
+    """It begins with --epsilon, and with none in an epoch that underfits."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("amp_keras.callbacks._BEGIN", 0.0)
+    run_app(
+        "--epochs=2",
+        "--train_examples=64",
+        "--batch_size=32",
+        "--recipe=adaptive",
+        "--epochs=2",
+        "--epsilon=0.2",
+    )
+    (run,) = (tmp_path / "runs").iterdir()
+    assert "amp-global-adaptive-part8-2epochs" in run.name
+    with open(run / "history.csv", newline="") as file:
+        history = list(csv.DictReader(file))
+    assert [float(row["epsilon"]) for row in history] == [0, 0.2]
+    page = (run / "README.md").read_text()
+    assert "epsilon set by validation loss from 0.2 on" in page
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        ((), "--validation_split, 0.1 say"),
+        (("--validation_split=0.1", "--perturbation=random"), "adversarial"),
+        (("--validation_split=0.1", "--perturb_from=0.5"), "must be 0.0 with"),
+        (("--validation_split=0.1", "--epsilon=20"), "between 0.01 and 10"),
+    ],
+)
+def test_radius_that_cannot_be_set_is_refused(
+    arguments, said, failure, tmp_path
+):
+    path = tmp_path / "run"
+    line = failure("--adapt_epsilon", f"--output_dir={path}", *arguments)
+    assert said in line
+    assert not path.exists()
+
+
 def test_methods_beside_amp_are_said_wherever_the_method_is(
     tmp_path, monkeypatch, capsys
 ):
