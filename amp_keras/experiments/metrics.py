@@ -109,11 +109,11 @@ def _ece_equal_mass(labels, log_probabilities, bins):
 METRICS = (
     Metric("accuracy", "accuracy", "accuracy", _accuracy),
     Metric("loss", "loss", "loss (mean negative log-likelihood)", _loss),
+    Metric("brier", "Brier", "Brier score", _brier),
     Metric("ece", "ECE", "expected calibration error", _ece, binned=True),
 )
 # In an evaluation only.
 FURTHER_METRICS = (
-    Metric("brier", "Brier", "Brier score", _brier),
     Metric(
         "ece_equal_mass",
         "ECE, equal mass",
