@@ -112,6 +112,8 @@ METRICS = (
     Metric("brier", "Brier", "Brier score", _brier),
     Metric("ece", "ECE", "expected calibration error", _ece, binned=True),
 )
+# The keys of those that a run with validation data has at a temperature, too.
+SCALED = ("loss", "ece")
 # In an evaluation only.
 FURTHER_METRICS = (
     Metric(
