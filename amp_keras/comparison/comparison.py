@@ -4,6 +4,7 @@ import dataclasses
 
 from amp_keras.comparison import page
 from amp_keras.comparison import plots
+from amp_keras.comparison import radius_plot
 from amp_keras.comparison import runs as comparison_runs
 from amp_keras.comparison import statistics
 from amp_keras.comparison import tuning
@@ -117,7 +118,10 @@ def report(directory, runs, found, choices, objective):
     rows = statistics.by_method(runs, found, names, trials)
     tried = tuning.rows(choices)
     differences = statistics.differences(
-        runs, found, names, lambda run: run.read_predictions()
+        runs,
+        found,
+        [name for name in names if name in page.DIFFERENCES],
+        lambda run: run.read_predictions(),
     )
     directory.write_table("comparison", rows)
     if differences:
@@ -134,6 +138,9 @@ def report(directory, runs, found, choices, objective):
         ),
     )
     directory.write_plot("cost", plots.cost(rows))
+    against_radius = radius_plot.draw(rows, runs, names)
+    if against_radius:
+        directory.write_plot("epsilon", against_radius)
     directory.write_page(
         page.page(
             directory.path.name,
@@ -144,9 +151,13 @@ def report(directory, runs, found, choices, objective):
             command.repeated(),
             directory.versions,
             page.tuning_part(tried, rows, runs[0].config.seed, objective),
+            has_radius_plot=against_radius is not None,
         )
     )
     print(f"\n{page.table(rows, names)}\n")
+    calibration = page.calibration_table(rows, names)
+    if calibration:
+        print(f"{calibration}\n")
     if differences:
         print(f"{page.difference_table(differences)}\n")
     print(page.summary(rows))

@@ -24,6 +24,7 @@ class ComparisonDirectory(OutputDirectory):
         "comparison.png",
         "cost.png",
         "differences.csv",
+        "epsilon.png",
         "runs",
         "tuning.csv",
     )

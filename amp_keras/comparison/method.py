@@ -58,6 +58,11 @@ class Method:
             flags={**self.flags, **flags},
         )
 
+    def title_without(self, flag):
+        """Returns the title without the value that a flag was given."""
+        value = _shown(self.flags[flag]) if flag in self.flags else ""
+        return self.title.replace(f", {flag}={value}", "")
+
 
 def read(name):
     """Reads a method.

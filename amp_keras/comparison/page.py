@@ -5,20 +5,48 @@ import collections
 from amp_keras.experiments import markdown
 from amp_keras.experiments import metrics as run_metrics
 
+_MOMENTS = {"test": "", "last_test": ", last epoch"}
 
-def _shown():
-    """Name, unit, factor and decimals of the metrics of a comparison."""
-    for prefix, moment in (("test", ""), ("last_test", ", last epoch")):
+
+def _of_test():
+    """Name, unit, factor and decimals of what runs are on the test set."""
+    for prefix, moment in _MOMENTS.items():
         yield f"{prefix}_error", (f"test error{moment}", " %", 100, 1)
         for metric in run_metrics.METRICS:
-            # The loss of Keras' files is the NLL of papers.
-            name = {"loss": "NLL"}.get(metric.key, metric.heading)
             if metric.key != "accuracy":
-                title = f"test {name}{moment}"
+                title = f"test {_name(metric)}{moment}"
                 yield f"{prefix}_{metric.key}", (title, "", 1, 3)
 
 
-METRICS = dict(_shown())
+def _of_validation():
+    """The same of what chooses epochs and temperatures, and what that gives."""
+    yield "val_loss", ("validation loss", "", 1, 3)
+    yield "val_accuracy", ("validation accuracy", " %", 100, 1)
+    for prefix, moment in _MOMENTS.items():
+        yield f"{prefix}_temperature", (f"temperature{moment}", "", 1, 2)
+        for metric in run_metrics.METRICS:
+            if metric.key in run_metrics.SCALED:
+                title = f"test {_name(metric)}, scaled{moment}"
+                yield f"{prefix}_{metric.key}_scaled", (title, "", 1, 3)
+
+
+def _name(metric):
+    # The loss of Keras' files is the NLL of papers.
+    return {"loss": "NLL"}.get(metric.key, metric.heading)
+
+
+# Those in which methods are compared with the first one, and all.
+DIFFERENCES = dict(_of_test())
+METRICS = {**DIFFERENCES, **dict(_of_validation())}
+_CALIBRATION = (
+    "test_brier",
+    "test_ece",
+    "test_temperature",
+    "test_ece_scaled",
+    "test_loss_scaled",
+)
+# What stands in a table of its own, or in `comparison.csv` only.
+_NOT_IN_TABLE = {"test_brier", "last_test_brier", *dict(_of_validation())}
 
 _PAGE = """# {title}
 
@@ -26,8 +54,8 @@ _PAGE = """# {title}
 
 {table}
 
-{tuning}![each run, and the training accuracy by epoch](comparison.png)
-{differences}
+![each run, and the training accuracy by epoch](comparison.png)
+{radius}{calibration}{tuning}{differences}
 ![error and loss against cost](cost.png)
 
     {command}
@@ -45,13 +73,27 @@ examples, by a paired bootstrap: what another test set of this size might have
 said of the same networks. An interval that holds 0 does not tell which is the
 better method.
 """
-_TUNING = """## Values that were chosen
+_CALIBRATION_PART = """
+## Calibration
+
+{table}
+{temperature}"""
+_TEMPERATURE = """
+Scaled: logits divided by the temperature that was fitted on the validation data
+of the run, 1 where none is best. Their labels may be wrong as well: then a
+temperature fitted on them makes networks less sure than clean test labels ask
+for.
+"""
+_RADIUS = """
+![error, NLL, ECE and validation loss against epsilon](epsilon.png)
+"""
+_TUNING = """
+## Values that were chosen
 
 {table}
 
 Each was trained with seed {seed}, and the one of the {best} on the
 validation data, at the epoch that counts, was taken for all seeds. {budgets}
-
 """
 # By the metric that it is best in.
 _BEST = {
@@ -90,7 +132,14 @@ def heading(metric):
 
 
 def table(rows, metrics):
-    """Returns a Markdown table with a row for each method."""
+    """Returns a Markdown table with a row for each method.
+
+    Args:
+        rows: What `statistics.by_method` returns.
+        metrics: Names of `METRICS` that they have. Those of other tables are
+            left out.
+    """
+    metrics = [name for name in metrics if name not in _NOT_IN_TABLE]
     is_tuned = any(row["tuning_runs"] for row in rows)
     columns = ["tuning runs"] if is_tuned else []
     columns = ["method", "seeds", *columns, "passes", "seconds"]
@@ -121,6 +170,37 @@ def difference_table(rows):
         "95 % interval, test examples",
     ]
     return markdown.table(columns, map(_difference, rows))
+
+
+def calibration_table(rows, metrics):
+    """Returns a Markdown table of calibration at the epoch that counts.
+
+    It is empty if there is nothing that the first table has not.
+
+    Args:
+        rows, metrics: As in `table`.
+    """
+    metrics = [name for name in _CALIBRATION if name in metrics]
+    if _NOT_IN_TABLE.isdisjoint(metrics):
+        return ""
+    return markdown.table(
+        ["method", *map(heading, metrics)],
+        [
+            [row["title"], *(_mean_and_std(row, name) for name in metrics)]
+            for row in rows
+        ],
+    )
+
+
+def calibration_part(rows, metrics):
+    """Returns `calibration_table` with a heading, or `""`."""
+    content = calibration_table(rows, metrics)
+    if not content:
+        return ""
+    is_scaled = "test_temperature" in metrics
+    return _CALIBRATION_PART.format(
+        table=content, temperature=_TEMPERATURE if is_scaled else ""
+    )
 
 
 def tuning_part(tuning, rows, seed, objective):
@@ -174,7 +254,15 @@ def _budgets(tuning, untuned):
 
 
 def page(
-    title, setting, rows, differences, metrics, command, versions, tuning=""
+    title,
+    setting,
+    rows,
+    differences,
+    metrics,
+    command,
+    versions,
+    tuning="",
+    has_radius_plot=False,
 ):
     """Returns the page as Markdown.
 
@@ -187,6 +275,8 @@ def page(
         command: String, the command line.
         versions: Dict of strings, by package.
         tuning: String, what `tuning_part` returns. Defaults to `""`.
+        has_radius_plot: Bool, whether there is `epsilon.png`. Defaults to
+            `False`.
     """
     part = ""
     if differences:
@@ -198,7 +288,9 @@ def page(
         setting=setting,
         table=table(rows, metrics),
         differences=part,
+        calibration=calibration_part(rows, metrics),
         tuning=tuning,
+        radius=_RADIUS if has_radius_plot else "",
         command=command,
         versions=", ".join(f"{name} {v}" for name, v in versions.items()),
     )

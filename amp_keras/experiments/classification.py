@@ -51,6 +51,30 @@ def report(labels, log_probabilities, class_names, validation=None, bins=15):
     return result
 
 
+def scaled_metrics(labels, log_probabilities, validation):
+    """Returns metrics at the temperature that fits validation data best.
+
+    Args:
+        labels: Int array of shape `(examples,)`.
+        log_probabilities: Float array of shape `(examples, classes)`.
+        validation: Tuple of labels and log-probabilities to fit it on.
+
+    Returns:
+        Dict of `temperature`, 1 if none is best, and `KEY_scaled` for each key
+        of `metrics.SCALED`.
+    """
+    scaled, (temperature,), _ = scale(labels, log_probabilities, validation)
+    values = metrics.compute(
+        labels,
+        scaled,
+        [metric for metric in metrics.METRICS if metric.key in metrics.SCALED],
+    )
+    return {
+        "temperature": temperature,
+        **{f"{key}_scaled": value for key, value in values.items()},
+    }
+
+
 def scale(labels, log_probabilities, validation=None):
     """Returns log-probabilities at a temperature, and how it was fitted.
 

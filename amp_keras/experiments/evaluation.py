@@ -14,8 +14,8 @@ def evaluate(network, split, batch_size):
 
     Returns:
         A dict of floats by key of `metrics.METRICS`: `accuracy`; `loss`, the
-        mean negative log-likelihood; `ece`, the expected calibration error
-        over 15 bins.
+        mean negative log-likelihood; `brier`, the Brier score; `ece`, the
+        expected calibration error over 15 bins.
 
     Raises:
         DivergedError: If the network's outputs are not finite.

@@ -109,11 +109,13 @@ def _ece_equal_mass(labels, log_probabilities, bins):
 METRICS = (
     Metric("accuracy", "accuracy", "accuracy", _accuracy),
     Metric("loss", "loss", "loss (mean negative log-likelihood)", _loss),
+    Metric("brier", "Brier", "Brier score", _brier),
     Metric("ece", "ECE", "expected calibration error", _ece, binned=True),
 )
+# The keys of those that a run with validation data has at a temperature, too.
+SCALED = ("loss", "ece")
 # In an evaluation only.
 FURTHER_METRICS = (
-    Metric("brier", "Brier", "Brier score", _brier),
     Metric(
         "ece_equal_mass",
         "ECE, equal mass",

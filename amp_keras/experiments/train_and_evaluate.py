@@ -9,6 +9,7 @@ import tempfile
 import keras
 
 from amp_keras.errors import AMPKerasError
+from amp_keras.experiments import classification
 from amp_keras.experiments import distribution
 from amp_keras.experiments import input_pipeline
 from amp_keras.experiments import metrics as run_metrics
@@ -17,7 +18,6 @@ from amp_keras.experiments import plots
 from amp_keras.experiments import tensorboard_logs
 from amp_keras.experiments.checkpoints import ReadOnlyCheckpoints
 from amp_keras.experiments.default_epsilon import default_epsilon
-from amp_keras.experiments.evaluation import evaluate
 from amp_keras.experiments.evaluation import predict
 from amp_keras.experiments.run_directory import RunDirectory
 from amp_keras.experiments.training import train
@@ -113,14 +113,15 @@ def _run(config, directory, devices, callbacks, saving):
     path = directory.write_model(network)
     # A copy that lives on this process' own device.
     network = keras.models.load_model(path)
-    predictions = predict(network, data.test, config.batch_size)
+    predictions = _predict(network, data, config.batch_size)
     metrics = {
-        **_metrics(network, data, predictions, config),
-        **{f"last_test_{name}": value for name, value in last.items()},
+        **_test_metrics(data, predictions),
+        **_validation_metrics(data, predictions),
+        **{f"last_{name}": value for name, value in last.items()},
         **_facts(config, network, progress, devices),
         "wrong_label_share": data.wrong_label_share,
     }
-    _report(directory, data, predictions, progress.history, metrics)
+    _report(directory, data, predictions["test"], progress.history, metrics)
     directory.finish(metrics)
     return metrics
 
@@ -134,7 +135,8 @@ def _train(config, directory, devices, callbacks, last, saving):
 
     def on_last_epoch(network):
         if data.validation:
-            last.update(_evaluate_copy(network, data.test, config.batch_size))
+            predictions = _predict_by_copy(network, data, config.batch_size)
+            last.update(_test_metrics(data, predictions))
 
     logs = tensorboard_logs.callbacks(
         directory.tensorboard, dataclasses.asdict(config), directory.path.name
@@ -171,23 +173,37 @@ def _report(directory, data, predictions, history, metrics):
     directory.write_page(metrics)
 
 
-def _evaluate_copy(network, split, batch_size):
-    """Evaluates a copy that lives on this process' own device."""
+def _predict_by_copy(network, data, batch_size):
+    """Predicts by a copy that lives on this process' own device."""
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "network.keras"
         network.save(path)
-        return evaluate(keras.models.load_model(path), split, batch_size)
+        return _predict(keras.models.load_model(path), data, batch_size)
 
 
-def _metrics(network, data, predictions, config):
-    values = {"test": run_metrics.compute(data.test.labels, predictions)}
+def _predict(network, data, batch_size):
+    """Returns the log-probabilities of the test and validation data."""
+    predictions = {"test": predict(network, data.test, batch_size)}
     if data.validation:
-        values["val"] = evaluate(network, data.validation, config.batch_size)
-    return {
-        f"{split}_{name}": value
-        for split, of_split in values.items()
-        for name, value in of_split.items()
-    }
+        predictions["val"] = predict(network, data.validation, batch_size)
+    return predictions
+
+
+def _test_metrics(data, predictions):
+    """Returns the metrics, some also at the validation data's temperature."""
+    labels, of_test = data.test.labels, predictions["test"]
+    values = run_metrics.compute(labels, of_test)
+    if data.validation:
+        validation = data.validation.labels, predictions["val"]
+        values |= classification.scaled_metrics(labels, of_test, validation)
+    return {f"test_{name}": value for name, value in values.items()}
+
+
+def _validation_metrics(data, predictions):
+    if not data.validation:
+        return {}
+    values = run_metrics.compute(data.validation.labels, predictions["val"])
+    return {f"val_{name}": value for name, value in values.items()}
 
 
 def _facts(config, network, progress, devices):

@@ -34,14 +34,15 @@ def run(folder):
 
 
 def test_each_finished_run_has_a_row(tmp_path):
-    amp = write_run(tmp_path / "amp")
+    amp = write_run(tmp_path / "amp", test_brier=0.051)
     erm = write_run(tmp_path / "erm", epsilon=0.0, test_loss=0.0523)
     (tmp_path / "unfinished").mkdir()
     table = run_table.table([amp, tmp_path / "unfinished", erm]).splitlines()
     assert len(table) == 4
     row = "digits | resnet20 | global | 0.02 | 1 | 0 | 30 | 0.9833 | 0.0429"
-    assert table[2] == f"| {amp} | {row} | 0.0111 | 49.6 |"
-    assert "| 0 | 1 | 0 | 30 | 0.9833 | 0.0523 |" in table[3]
+    assert table[2] == f"| {amp} | {row} | 0.051 | 0.0111 | 49.6 |"
+    # An earlier version has computed no Brier score.
+    assert "| 0 | 1 | 0 | 30 | 0.9833 | 0.0523 | - | 0.0111 |" in table[3]
 
 
 def test_settings_that_differ_have_columns(tmp_path):

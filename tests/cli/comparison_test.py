@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import keras
 import pytest
@@ -78,6 +79,62 @@ def test_table_has_the_means_of_the_runs(compared):
         for seed in (0, 1)
     ]
     assert float(plain["last_test_loss"]) == pytest.approx(sum(last) / 2)
+
+
+def test_table_has_validation_and_temperatures(compared):
+    _, amp = rows(compared, "comparison")
+    found = [metrics(compared, f"amp-seed{seed}") for seed in (0, 1)]
+    for name in ("val_loss", "val_accuracy", "test_brier", "test_ece_scaled"):
+        mean = (found[0][name] + found[1][name]) / 2
+        assert float(amp[name]) == pytest.approx(mean)
+    assert float(amp["last_test_temperature"]) > 0
+    page = (compared / "README.md").read_text()
+    assert "| method | test Brier | test ECE | temperature |" in page
+    compared_in = {row["metric"] for row in rows(compared, "differences")}
+    assert {"test_brier", "last_test_brier"} <= compared_in
+    assert not [name for name in compared_in if "val" in name or "temp" in name]
+    assert "epsilon.png" not in page
+    assert not (compared / "epsilon.png").exists()
+
+
+def copied(compared, folder, epsilon, without=()):
+    """Copies a run of AMP as if it had been one of another radius."""
+    run = folder / "runs" / f"amp-epsilon-{epsilon}-seed0"
+    shutil.copytree(compared / "runs" / "amp-seed0", run, dirs_exist_ok=True)
+    for path in (run / "config.json", run / "metrics.json"):
+        content = {**json.loads(path.read_text()), "epsilon": epsilon}
+        for name in without:
+            content.pop(name, None)
+        path.write_text(json.dumps(content))
+
+
+def test_three_radii_are_drawn(compared, tmp_path, monkeypatch, capsys):
+    """The second time one of the runs is of an earlier version."""
+    folder = tmp_path / "comparison"
+    radii = (0.1, 0.2, 0.4)
+    methods = ",".join(["erm", *(f"amp:epsilon={e}" for e in radii)])
+    shutil.copytree(compared / "runs/erm-seed0", folder / "runs/erm-seed0")
+    shutil.copy(compared / "config.json", folder)
+    for epsilon in radii:
+        copied(compared, folder, epsilon)
+    monkeypatch.setattr(keras.Model, "fit", None)
+    assert small(folder, f"--methods={methods}", "--seeds=1") == 0
+    page = (folder / "README.md").read_text()
+    assert "(epsilon.png)" in page and "## Calibration" in page
+    assert (folder / "epsilon.png").stat().st_size > 0
+
+    new = [
+        name
+        for name in metrics(compared, "amp-seed0")
+        if "brier" in name or "scaled" in name or "temperature" in name
+    ]
+    assert len(new) == 9
+    copied(compared, folder, 0.4, without=new)
+    assert small(folder, f"--methods={methods}", "--seeds=1") == 0
+    page = (folder / "README.md").read_text()
+    assert "(epsilon.png)" in page and "Calibration" not in page
+    assert "test_brier" not in rows(folder, "comparison")[0]
+    assert len(rows(folder, "comparison")) == 4
 
 
 def test_differences_are_paired(compared):

@@ -69,6 +69,16 @@ def test_other_flags_are_part_of_the_name():
     assert changed.config(SHARED, seed=0).inner_iters == 2
 
 
+def test_title_without_a_flag_has_the_others():
+    method_of_one = method.read("amp").with_flags({"epsilon": 1.0})
+    changed = method_of_one.with_flags({"inner_iters": 10})
+    assert changed.title_without("epsilon") == "AMP, inner_iters=10"
+    assert changed.title_without("inner_iters") == "AMP, epsilon=1"
+    assert changed.title_without("inner_lr") == changed.title
+    # Its title does not say so.
+    assert method.read("erm").title_without("epsilon") == "plain training"
+
+
 def test_a_file_of_ones_own(tmp_path):
     path = tmp_path / "small-ball.json"
     content = {"title": "AMP, small ball", "flags": {"epsilon": 0.001}}

@@ -66,6 +66,28 @@ def test_predictions_that_are_all_right_are_not_scaled():
     assert found["after"]["loss"] == found["before"]["loss"]
 
 
+def test_scaled_metrics_are_those_of_a_report():
+    labels, predicted = sampled(2.0)
+    validation = sampled(2.0, seed=1)
+    report = classification.report(labels, predicted, "abcd", validation)
+    assert classification.scaled_metrics(labels, predicted, validation) == {
+        "temperature": report["temperatures"][0],
+        "loss_scaled": report["after"]["loss"],
+        "ece_scaled": report["after"]["ece"],
+    }
+
+
+def test_metrics_are_not_scaled_where_no_temperature_is_best(recwarn):
+    """As where all validation data is right."""
+    labels, predicted = sampled(2.0)
+    right = np.arange(4), np.log(0.7 * np.eye(4) + 0.075)
+    found = classification.scaled_metrics(labels, predicted, right)
+    assert found["temperature"] == 1.0
+    unscaled = metrics.compute(labels, predicted)
+    assert found["loss_scaled"] == pytest.approx(unscaled["loss"])
+    assert not recwarn
+
+
 def test_classes_have_what_scikit_learn_finds():
     labels, predicted = sampled(1.0)
     labels[labels == 3] = 2

@@ -5,6 +5,8 @@ import json
 import keras
 import numpy as np
 import pytest
+import scipy.optimize
+import scipy.special
 
 from amp_keras import models
 from amp_keras.errors import AMPKerasError
@@ -12,6 +14,7 @@ from amp_keras.experiments import train_and_evaluate as experiment
 from amp_keras.experiments.checkpoint_callback import Interrupted
 from amp_keras.experiments.config import TrainingConfig
 from amp_keras.experiments.default_epsilon import default_epsilon
+from amp_keras.experiments.input_pipeline import load_data
 from amp_keras.experiments.run_directory import RunDirectory
 from amp_keras.experiments.train_and_evaluate import train_and_evaluate
 
@@ -27,10 +30,10 @@ def tiny_network(monkeypatch):
     monkeypatch.setitem(models._BUILDERS, "resnet20", tiny)
 
 
-def small(**settings):
+def small(train_examples=64, **settings):
     return TrainingConfig(
         epochs=2,
-        train_examples=64,
+        train_examples=train_examples,
         batch_size=32,
         distribution="none",
         verbose=0,
@@ -56,6 +59,70 @@ def test_run_from_python_leaves_its_folder(tmp_path, monkeypatch):
     } - {"checkpoints"}
     monkeypatch.setattr(experiment, "train", None)
     assert train_and_evaluate(config, folder) == metrics
+
+
+def log_probabilities(network, split):
+    logits = network.predict(split.images.astype("float32"), verbose=0)
+    return scipy.special.log_softmax(logits.astype("float64"), axis=-1)
+
+
+def negative_log_likelihood(logits, labels):
+    of_labels = scipy.special.log_softmax(logits, axis=-1)
+    return -of_labels[np.arange(len(labels)), labels].mean()
+
+
+def scaled_by_scipy(network, data):
+    """Returns the temperature of validation data and the test loss at it."""
+    of_validation = log_probabilities(network, data.validation)
+    temperature = scipy.optimize.minimize_scalar(
+        lambda t: negative_log_likelihood(
+            of_validation / t, data.validation.labels
+        ),
+        bounds=(0.05, 99),
+        method="bounded",
+        options={"xatol": 1e-6},
+    ).x
+    of_test = log_probabilities(network, data.test) / temperature
+    return temperature, negative_log_likelihood(of_test, data.test.labels)
+
+
+class LastWeights(keras.callbacks.Callback):
+    def on_train_end(self, logs=None):
+        self.values = self.model.model.get_weights()
+
+
+def test_kept_and_last_epoch_are_scaled_by_what_fits_validation_data(tmp_path):
+    config = small(
+        epsilon=0.0,
+        validation_split=0.2,
+        learning_rate=0.3,
+        warmup_epochs=0.0,
+        train_examples=256,
+    )
+    last = LastWeights()
+    metrics = train_and_evaluate(config, tmp_path / "run", callbacks=[last])
+    assert metrics["epoch"] == 1
+    network = keras.models.load_model(tmp_path / "run" / "model.keras")
+    data = load_data(config)
+    errors = np.exp(log_probabilities(network, data.test))
+    errors -= np.eye(10)[data.test.labels]
+    assert metrics["test_brier"] == pytest.approx(
+        np.mean(np.sum(errors**2, axis=-1)), rel=1e-4
+    )
+    for prefix in ("test", "last_test"):
+        temperature, loss = scaled_by_scipy(network, data)
+        assert temperature != pytest.approx(1, rel=0.05)
+        assert metrics[f"{prefix}_temperature"] == pytest.approx(
+            temperature, rel=1e-3
+        )
+        assert metrics[f"{prefix}_loss_scaled"] == pytest.approx(loss, rel=1e-4)
+        network.set_weights(last.values)
+
+
+def test_without_validation_data_there_is_no_temperature(tmp_path):
+    metrics = train_and_evaluate(small(epsilon=0.0), tmp_path / "run")
+    assert "test_brier" in metrics
+    assert not [k for k in metrics if "scaled" in k or "temperature" in k]
 
 
 def test_stopped_run_goes_on_to_the_weights_of_one_left_alone(tmp_path):
