@@ -170,6 +170,7 @@ ALLOWED = {
         "fuzz",
         "guides",
         "keras",
+        "matplotlib",
         "mutations",
         "parity",
         "processes",

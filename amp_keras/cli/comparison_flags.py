@@ -12,6 +12,7 @@ from amp_keras.cli import training_flags
 from amp_keras.comparison import method as methods
 from amp_keras.comparison import tuning
 from amp_keras.errors import AMPKerasError
+from amp_keras.experiments import optimizer
 from amp_keras.experiments import perturbed_model
 from amp_keras.experiments.config import TrainingConfig
 
@@ -81,7 +82,9 @@ def methods_from_flags(shared):
             f"Received: --methods={','.join(flags.FLAGS.methods)}"
         )
     for method in candidates:
-        perturbed_model.check(method.config(shared, shared.seed))
+        config = method.config(shared, shared.seed)
+        perturbed_model.check(config)
+        optimizer.check(config)
     for each in tuned:
         _check_validation(each, shared)
     return tuned
@@ -90,9 +93,10 @@ def methods_from_flags(shared):
 def shared_config():
     """Returns the `TrainingConfig` that all methods share.
 
-    Its epsilon is `None` and its `verbose` 0 unless they are given.
+    Its epsilon and its learning rate are `None` and its `verbose` 0 unless
+    they are given.
     """
-    config, _ = training_flags.config_from_flags(default_epsilon=False)
+    config, _ = training_flags.config_from_flags(resolve=False)
     if flags.FLAGS["verbose"].using_default_value:
         config.verbose = 0
     return config

@@ -9,6 +9,8 @@ from absl import flags
 from amp_keras.errors import AMPKerasError
 
 _FOLDER = pathlib.Path(__file__).parent / "recipes"
+# What `config.json` of a run has beside flags.
+_OF_A_RUN = {"backend", "command", "versions"}
 RECIPES = tuple(sorted(file.stem for file in _FOLDER.glob("*.json")))
 
 _KINDS = {
@@ -36,7 +38,7 @@ def set_defaults(recipe, path, names):
         AMPKerasError: If it cannot be read, or has an unknown key or a value
             that the flag does not take.
     """
-    values = {} if path is None else _read(path)
+    values = {} if path is None else _flags_of(_read(path), names)
     _check_names(path, values, names)
     for name, value in _of_recipe(recipe, values).items():
         _set_default(f"--recipe={recipe}", name, value)
@@ -93,6 +95,13 @@ def _read(path):
             f"Received: --config={path}"
         )
     return content
+
+
+def _flags_of(content, names):
+    """Leaves out the facts, if it is the `config.json` of a run."""
+    if not _OF_A_RUN <= content.keys():
+        return content
+    return {name: content[name] for name in names if name in content}
 
 
 def _set_default(origin, name, value):

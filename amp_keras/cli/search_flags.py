@@ -9,6 +9,7 @@ from amp_keras.cli import command_line
 from amp_keras.cli import help_text
 from amp_keras.cli import training_flags
 from amp_keras.errors import AMPKerasError
+from amp_keras.experiments import optimizer
 from amp_keras.experiments import perturbed_model
 from amp_keras.search import space
 from amp_keras.search.options import SearchOptions
@@ -59,8 +60,8 @@ flags.DEFINE_list(
 flags.DEFINE_list(
     "epsilons",
     None,
-    "The radii to choose from; 0 is always among them. Default: values from "
-    "0.002 to 0.5, or a tenth of them for --norm=per_variable.",
+    "The radii to choose from; 0 is always among them. Default: values from a "
+    "tenth to 25 times the default of --model, --norm and --inner_fraction.",
 )
 command_line.define_bool(
     "final",
@@ -119,6 +120,7 @@ def options_from_flags():
     config, _ = training_flags.config_from_flags()
     _check(values)
     perturbed_model.check(config)
+    optimizer.check(config)
     config.epsilon = 0.0
     max_trials = values.max_trials
     if max_trials is None and values.tuner in ("random", "bayesian"):

@@ -59,7 +59,7 @@ def main():
     _print_config(config, origin)
     devices = _devices(config)
     _print_devices(devices)
-    settings = experiment.settings(config)
+    settings = experiment.settings(config, origin)
     path = flags.FLAGS.output_dir or RunDirectory.first_free(
         run_name.default_path(config), settings
     )

@@ -10,22 +10,27 @@ from amp_keras import models
 from amp_keras.cli import command_line
 from amp_keras.cli import config_file
 from amp_keras.cli import help_text
-from amp_keras.experiments import default_epsilon as epsilons
 from amp_keras.experiments import distribution
+from amp_keras.experiments import optimizer
 from amp_keras.experiments import perturbed_model
 from amp_keras.experiments.config import TrainingConfig
+from amp_keras.experiments.defaults import resolved
 from amp_keras.perturbation import NORMS
 
 _DEFAULT = TrainingConfig()
 _LARGEST_IMAGE = 1024
+_LEARNING_RATES = ", ".join(
+    f"{rate:g} with {name}" for name, rate in optimizer.LEARNING_RATES.items()
+)
 
 command_line.define_name(
     "recipe",
     None,
     config_file.RECIPES,
     "A set of values for these flags: paper is the protocol of the paper, fast "
-    "what is done by default. --config and flags on the command line take "
-    "precedence.",
+    "what is done by default, cheap that with the ascent on an eighth of each "
+    "batch, late with AMP at the end, noisy for wrong labels in small data. "
+    "--config and flags on the command line take precedence.",
 )
 flags.DEFINE_string(
     "config",
@@ -101,7 +106,7 @@ command_line.define_float(
     "epsilon",
     _DEFAULT.epsilon,
     "Radius of the ball of perturbations; 0 trains without perturbation. The "
-    "default depends on --model and --norm and is printed.",
+    "default depends on --model, --norm and --inner_fraction and is printed.",
     lower_bound=0,
 )
 command_line.define_bool(
@@ -121,7 +126,7 @@ command_line.define_fraction(
     "inner_fraction",
     _DEFAULT.inner_fraction,
     "Share of each batch that the ascent sees: a step costs --inner_iters "
-    "times this + 1 passes. --epsilon is then to be two to three times larger.",
+    "times this + 1 passes. A small part asks for a larger --epsilon.",
 )
 command_line.define_float(
     "perturb_from",
@@ -153,10 +158,18 @@ command_line.define_integer("epochs", _DEFAULT.epochs, "Epochs.", lower_bound=1)
 command_line.define_integer(
     "batch_size", _DEFAULT.batch_size, "Examples per step.", lower_bound=1
 )
+command_line.define_name(
+    "optimizer",
+    _DEFAULT.optimizer,
+    optimizer.NAMES,
+    "SGD with momentum, or AdamW, to which --momentum, --nesterov and --l2 do "
+    "not belong.",
+)
 command_line.define_float(
     "learning_rate",
     _DEFAULT.learning_rate,
-    "Highest learning rate; it then decays to zero along a cosine.",
+    "Highest learning rate; it then decays to zero along a cosine. Default: "
+    f"{_LEARNING_RATES}.",
     lower_bound=0,
 )
 flags.DEFINE_string(
@@ -362,6 +375,7 @@ help_text.theme(
     (
         "epochs",
         "batch_size",
+        "optimizer",
         "learning_rate",
         "warmup_epochs",
         "milestones",
@@ -400,15 +414,17 @@ def _are_increasing(milestones):
     )
 
 
-def config_from_flags(default_epsilon=True):
+def config_from_flags(resolve=True):
     """Returns what the command line describes.
 
     Args:
-        default_epsilon: Bool, whether an epsilon that is not given is that of
-            network and norm, and not `None`. Defaults to `True`.
+        resolve: Bool, whether defaults take the place of an epsilon and a
+            learning rate that are not given, instead of `None`. Defaults to
+            `True`.
 
     Returns:
-        A tuple: a `TrainingConfig`, and where epsilon comes from, a string.
+        A tuple: a `TrainingConfig`, and where its epsilon comes from, a
+        string, or `None` if it is not resolved.
 
     Raises:
         AMPKerasError: If the file of `--config` cannot be used.
@@ -416,9 +432,4 @@ def config_from_flags(default_epsilon=True):
     names = [field.name for field in dataclasses.fields(TrainingConfig)]
     config_file.set_defaults(flags.FLAGS.recipe, flags.FLAGS.config, names)
     config = TrainingConfig(**{name: flags.FLAGS[name].value for name in names})
-    origin = "given"
-    if config.epsilon is None and default_epsilon:
-        config.epsilon, origin = epsilons.default_epsilon(
-            config.model, config.norm
-        )
-    return config, origin
+    return resolved(config) if resolve else (config, None)

@@ -14,6 +14,7 @@ from amp_keras.experiments import command
 from amp_keras.experiments import input_pipeline
 from amp_keras.experiments import network_file
 from amp_keras.experiments import run_name
+from amp_keras.experiments.optimizer import learning_rate
 
 
 def tune(
@@ -165,7 +166,11 @@ def report(directory, runs, found, choices, objective):
 
 def settings(config):
     """Returns what a `ComparisonDirectory` compares, a dict."""
-    return {**dataclasses.asdict(config), **network_file.facts(config)}
+    return {
+        **dataclasses.asdict(config),
+        "learning_rate": learning_rate(config),
+        **network_file.facts(config),
+    }
 
 
 def default_path(config):

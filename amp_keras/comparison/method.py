@@ -6,7 +6,7 @@ import pathlib
 
 from amp_keras.experiments import late_start
 from amp_keras.experiments import perturbed_model
-from amp_keras.experiments.default_epsilon import default_epsilon
+from amp_keras.experiments.defaults import resolved
 
 _FOLDER = pathlib.Path(__file__).parent / "methods"
 NAMES = tuple(sorted(file.stem for file in _FOLDER.glob("*.json")))
@@ -34,15 +34,22 @@ class Method:
 
         Args:
             shared: The `TrainingConfig` that all methods share. Its
-                `epsilon=None` stands for the default of network and norm.
+                `epsilon=None` and `learning_rate=None` stand for the defaults
+                of each method.
             seed: Int.
         """
-        config = dataclasses.replace(shared, seed=seed, **self.flags)
-        if config.epsilon is None:
-            config.epsilon, _ = default_epsilon(config.model, config.norm)
+        config, _ = self._resolved(shared)
+        config.seed = seed
         if self.stretch != 1:
             _stretch(config, self.stretch)
         return config
+
+    def epsilon_origin(self, shared):
+        """Returns where the epsilon of its runs comes from, a string."""
+        return self._resolved(shared)[1]
+
+    def _resolved(self, shared):
+        return resolved(dataclasses.replace(shared, **self.flags))
 
     def with_flags(self, flags):
         """Returns the method with other values of some flags."""

@@ -10,6 +10,7 @@ from amp_keras.errors import DivergedError
 from amp_keras.experiments import run_directory
 from amp_keras.experiments import train_and_evaluate as experiment
 from amp_keras.experiments.config import TrainingConfig
+from amp_keras.experiments.defaults import GIVEN
 from amp_keras.experiments.output_directory import FolderInUseError
 from amp_keras.experiments.run_directory import RunDirectory
 
@@ -25,11 +26,13 @@ class Run:
         method: The `Method`.
         config: The `TrainingConfig`, `epsilon` and `seed` included.
         path: Path, its folder.
+        epsilon_origin: String, where its epsilon comes from.
     """
 
     method: Method
     config: TrainingConfig
     path: object
+    epsilon_origin: str = GIVEN
 
     def open(self):
         """Returns its `RunDirectory`, which must be closed.
@@ -38,7 +41,8 @@ class Run:
             FolderInUseError: If another process trains it.
             AMPKerasError: If the folder is of another configuration.
         """
-        return RunDirectory(self.path, experiment.settings(self.config))
+        settings = experiment.settings(self.config, self.epsilon_origin)
+        return RunDirectory(self.path, settings)
 
     def read_history(self):
         """Returns the logs of its epochs, a dict of lists of floats."""
@@ -65,7 +69,12 @@ def paired(methods, seeds, shared, folder):
         folder: Path, that of the folders of the runs.
     """
     return [
-        Run(method, method.config(shared, seed), folder / name)
+        Run(
+            method,
+            method.config(shared, seed),
+            folder / name,
+            method.epsilon_origin(shared),
+        )
         for seed in seeds
         for method in methods
         for name in [f"{method.name}-seed{seed}"]

@@ -7,7 +7,8 @@ import dataclasses
 class TrainingConfig:
     """What a run is made of. The command line has a flag for each field.
 
-    `epsilon=None` stands for the default of the network and the norm.
+    `epsilon=None` and `learning_rate=None` stand for the defaults that
+    `defaults.resolved` puts there.
     """
 
     dataset: str = "digits"
@@ -29,7 +30,8 @@ class TrainingConfig:
     log_perturbation: bool = False
     epochs: int = 30
     batch_size: int = 128
-    learning_rate: float = 0.1
+    optimizer: str = "sgd"
+    learning_rate: float | None = None
     milestones: str | None = None
     warmup_epochs: float = 1.0
     momentum: float = 0.9

@@ -83,8 +83,10 @@ def _start(metrics):
 
 def _further(metrics):
     q, momentum = metrics.get("gce", 0.0), metrics.get("ema", 0.0)
+    optimizer = ", AdamW" if metrics.get("optimizer") == "adamw" else ""
     loss = f", generalized cross-entropy with q={q:g}" if q else ""
-    return loss + (f", weights averaged by {momentum:g}" if momentum else "")
+    averages = f", weights averaged by {momentum:g}" if momentum else ""
+    return optimizer + loss + averages
 
 
 def _choice(metrics):

@@ -22,7 +22,13 @@ _REQUIRED = ("test_accuracy", "test_loss", "test_ece", "seconds")
 class RunDirectory(OutputDirectory):
     """Writes the files of a run."""
 
-    free = ("data_dir", "manual_dir", "model_path", "verbose")
+    free = (
+        "data_dir",
+        "epsilon_origin",
+        "manual_dir",
+        "model_path",
+        "verbose",
+    )
     defaults = dataclasses.asdict(TrainingConfig())
     written = (
         _METRICS,

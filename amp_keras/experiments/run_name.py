@@ -51,6 +51,8 @@ def default_path(config):
         method += f"-from{config.perturb_from:g}"
     if 0 in (config.epsilon, config.inner_lr, config.inner_iters):
         method = "erm"
+    if config.optimizer != "sgd":
+        method += f"-{config.optimizer}"
     if config.ema:
         method += f"-ema{config.ema:g}"
     if config.gce:

@@ -17,7 +17,8 @@ from amp_keras.experiments import network_file
 from amp_keras.experiments import plots
 from amp_keras.experiments import tensorboard_logs
 from amp_keras.experiments.checkpoints import ReadOnlyCheckpoints
-from amp_keras.experiments.default_epsilon import default_epsilon
+from amp_keras.experiments.defaults import GIVEN
+from amp_keras.experiments.defaults import resolved
 from amp_keras.experiments.evaluation import predict
 from amp_keras.experiments.run_directory import RunDirectory
 from amp_keras.experiments.training import train
@@ -42,7 +43,8 @@ def train_and_evaluate(config, directory, devices=None, callbacks=(), **saving):
 
     Args:
         config: A `TrainingConfig`. Its `epsilon=None` stands for the default
-            of the network and the norm.
+            of network, norm and part of the batch, its `learning_rate=None`
+            for that of the optimizer.
         directory: String or path, the folder: new, empty, or that of a run
             with the same configuration. Or an open `RunDirectory`, which
             stays open.
@@ -61,31 +63,38 @@ def train_and_evaluate(config, directory, devices=None, callbacks=(), **saving):
             network, or the loss or the outputs cease to be finite.
         Interrupted: If `should_stop` said so; the run is saved then.
     """
-    if config.epsilon is None:
-        epsilon, _ = default_epsilon(config.model, config.norm)
-        config = dataclasses.replace(config, epsilon=epsilon)
+    config, origin = resolved(config)
     if devices is None:
         devices = distribution.create(config.distribution)
-    with _opened(config, directory) as directory:
+    with _opened(config, origin, directory) as directory:
         return directory.metrics or _run(
             config, directory, devices, callbacks, saving
         )
 
 
-def settings(config):
-    """Returns what a `RunDirectory` compares of a configuration, a dict.
+def settings(config, epsilon_origin=GIVEN):
+    """Returns what a `RunDirectory` keeps of a configuration, a dict.
+
+    Args:
+        config: A `TrainingConfig` that is resolved.
+        epsilon_origin: String, where its epsilon comes from, which is not
+            compared. Defaults to `"given"`.
 
     Raises:
         AMPKerasError: If the file of the network cannot be used.
     """
-    return {**dataclasses.asdict(config), **network_file.facts(config)}
+    return {
+        **dataclasses.asdict(config),
+        "epsilon_origin": epsilon_origin,
+        **network_file.facts(config),
+    }
 
 
 def take_part(config, path, devices):
     """Trains as one of several processes, of which the first one writes.
 
     Args:
-        config: A `TrainingConfig` with `epsilon` set.
+        config: A `TrainingConfig` that is resolved.
         path: String or path, the folder of the run.
         devices: What `distribution.create` returned.
     """
@@ -98,10 +107,12 @@ def take_part(config, path, devices):
     train(config, data, (), devices, checkpoints=checkpoints)
 
 
-def _opened(config, directory):
+def _opened(config, epsilon_origin, directory):
     if isinstance(directory, RunDirectory):
         return contextlib.nullcontext(directory)
-    return contextlib.closing(RunDirectory(directory, settings(config)))
+    return contextlib.closing(
+        RunDirectory(directory, settings(config, epsilon_origin))
+    )
 
 
 def _run(config, directory, devices, callbacks, saving):
@@ -236,6 +247,7 @@ def _method(config):
         "inner_fraction",
         "perturb_from",
         "norm",
+        "optimizer",
         "ema",
         "gce",
         "seed",

@@ -6,6 +6,8 @@ import keras_tuner
 import numpy as np
 
 from amp_keras import perturbation
+from amp_keras.experiments.default_epsilon import default_epsilon
+from amp_keras.experiments.optimizer import LEARNING_RATES
 from amp_keras.tuner.amp_space import AMPSpace
 
 OF_AMP = ("inner_lr", "inner_iters", "inner_fraction", "norm")
@@ -18,11 +20,13 @@ _VALUES = {
     "inner_iters": (1, 2, 3),
     "inner_fraction": (1.0, 1 / 2, 1 / 4, 1 / 8),
     "norm": perturbation.NORMS,
-    "learning_rate": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
     "weight_decay": (1e-4, 2e-4, 5e-4, 1e-3, 2e-3),
 }
-_GRID = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-_PER_VARIABLE = 0.1
+# These are multiples of the default of the optimizer and of epsilon.
+_LEARNING_RATES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_EPSILONS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0)
+# Ten a decade, for tuners that do not try all.
+_NUM_EPSILONS = 25
 
 
 class SearchSpace:
@@ -42,7 +46,7 @@ class SearchSpace:
         self._searched = [n for n in OF_OPTIMIZER if n in options.search]
         norms = self._candidates("norm", options)
         self._amp = AMPSpace(
-            epsilon=options.epsilons or _epsilons(options, norms),
+            epsilon=options.epsilons or self._epsilons(options, norms),
             inner_lr=self._candidates("inner_lr", options),
             inner_iters=self._candidates("inner_iters", options),
             norm=norms,
@@ -77,18 +81,34 @@ class SearchSpace:
 
     def _choose(self, hp, name):
         own = getattr(self.baseline, name)
-        return hp.Choice(name, sorted({own, *_VALUES[name]}), default=own)
+        values = _VALUES.get(name) or self._learning_rates()
+        return hp.Choice(name, sorted({own, *values}), default=own)
+
+    def _learning_rates(self):
+        default = LEARNING_RATES[self.baseline.optimizer]
+        return _times(default, _LEARNING_RATES)
+
+    def _epsilons(self, options, norms):
+        """The values of each norm, around the default of the network."""
+        run = self.baseline
+        return {
+            norm: _times(
+                default_epsilon(run.model, norm, run.inner_fraction)[0],
+                _factors(options),
+            )
+            for norm in norms
+        }
 
 
-def _epsilons(options, norms):
-    """The values of each norm, or `None` for those of `AMPSpace`."""
+def _factors(options):
     if options.tuner != "grid":
-        return None
-    values = _GRID
-    if options.max_trials and options.search == ("epsilon",):
-        values = np.geomspace(_GRID[0], _GRID[-1], options.max_trials - 1)
-    scale = {"global": 1.0, "per_variable": _PER_VARIABLE}
-    return {
-        norm: [float(f"{scale[norm] * value:.2g}") for value in values]
-        for norm in norms
-    }
+        number = _NUM_EPSILONS
+    elif options.max_trials and options.search == ("epsilon",):
+        number = options.max_trials - 1
+    else:
+        return _EPSILONS
+    return np.geomspace(_EPSILONS[0], _EPSILONS[-1], number)
+
+
+def _times(default, factors):
+    return [float(f"{default * factor:.2g}") for factor in factors]

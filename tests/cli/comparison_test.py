@@ -297,6 +297,7 @@ def test_values_are_chosen_with_the_first_seed_for_all(tmp_path, capsys):
         (["--methods=amp:epsilon=1|1", "--validation_split=0.1"], "each once"),
         (["--methods=erm,amp:epsilon=1|2"], "--validation_split must be great"),
         (["--methods=erm,amp:perturbation=random:inner_iters=2"], "no ascent"),
+        (["--methods=erm,erm:optimizer=adamw:l2=0.1"], "--l2 must be 0"),
     ],
 )
 def test_a_wrong_line_leaves_nothing(

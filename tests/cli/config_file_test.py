@@ -1,6 +1,7 @@
 """`--config=FILE`: its values are the defaults of the flags of training."""
 
 import json
+import pathlib
 
 import pytest
 from absl import flags
@@ -35,6 +36,15 @@ def test_values_of_the_file_are_taken(config_from):
     assert (config.epsilon, config.epochs) == (0.25, 3)
     assert config.augment is False and config.perturb is None
     assert config.model == "resnet20"
+
+
+def test_run_is_repeated_from_what_it_wrote(config_from):
+    """Its `config.json` has facts beside the flags, and a version's more."""
+    folder = pathlib.Path(__file__).parents[1] / "golden" / "run" / "finished"
+    content = json.loads((folder / "config.json").read_text())
+    config = config_from({**content, "epsilon_origin": "measured"})
+    assert (config.epsilon, config.train_examples) == (0.05, 96)
+    assert (config.optimizer, config.learning_rate) == ("sgd", 0.1)
 
 
 def test_flags_of_the_command_line_take_precedence(config_from):

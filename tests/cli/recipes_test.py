@@ -1,6 +1,8 @@
 """`--recipe`: values for the flags that a person can read."""
 
 import json
+import pathlib
+import re
 
 import pytest
 from absl import flags
@@ -9,8 +11,11 @@ from absl.testing import flagsaver
 from amp_keras.cli import config_file
 from amp_keras.cli.training_flags import config_from_flags
 from amp_keras.experiments.config import TrainingConfig
+from amp_keras.experiments.default_epsilon import default_epsilon
 from amp_keras.experiments.optimizer import build_optimizer
 from amp_keras.optimizers import L2SGD
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def config(*arguments):
@@ -62,8 +67,9 @@ def test_fast_is_what_is_done_by_default():
 
 
 def test_cheap_is_fast_with_the_ascent_on_an_eighth():
-    expected = config("--recipe=fast", "--epsilon=0.05", "--inner_fraction=1/8")
+    expected = config("--recipe=fast", "--inner_fraction=1/8")
     assert expected.inner_fraction == 0.125
+    assert expected.epsilon == default_epsilon("resnet20", "global", 1 / 8)[0]
     assert config("--recipe=cheap") == expected
 
 
@@ -82,6 +88,39 @@ def test_adaptive_is_fast_with_a_radius_that_is_set_during_the_run():
         "--inner_fraction=1/8",
         "--validation_split=0.1",
     )
+
+
+def test_noisy_is_fast_on_plain_small_batches_with_an_ascent_on_an_eighth():
+    assert config("--recipe=noisy") == TrainingConfig(
+        epochs=40,
+        batch_size=64,
+        learning_rate=0.1,
+        warmup_epochs=1,
+        weight_decay=5e-4,
+        augment=False,
+        epsilon=1.0,
+        inner_fraction=0.125,
+    )
+
+
+def test_recipe_leaves_the_learning_rate_to_the_optimizer():
+    other = config("--recipe=fast", "--optimizer=adamw")
+    assert (other.learning_rate, other.optimizer) == (0.001, "adamw")
+    assert config("--recipe=fast").learning_rate == 0.1
+
+
+@pytest.mark.parametrize("name", config_file.RECIPES)
+def test_recipe_says_what_to_expect(name):
+    """Numbers are those of the documents that it names, or of the paper."""
+    file = config_file._FOLDER / f"{name}.json"
+    about = json.loads(file.read_text())["about"]
+    if re.search("nothing was measured|was not run here", about):
+        return
+    pages = re.findall(r"docs/[\w/-]+\.md", about)
+    measured = "".join((ROOT / page).read_text() for page in pages)
+    numbers = re.findall(r"\d+\.\d+", about)
+    assert numbers
+    assert [number for number in numbers if number not in measured] == []
 
 
 @pytest.mark.parametrize(

@@ -293,6 +293,7 @@ WRONG = {
     "--chief=host": "--chief must be HOST:PORT. Received: --chief=host",
     "--dataset=mnist": "must be one of digits, cifar10,",
     "--search=norm --max_trials=9": "at least 17, the size of the grid",
+    "--optimizer=adamw --momentum=0.8": "--momentum must be 0.9, its default",
     "--config=none.json": "--config must be a JSON file",
 }
 

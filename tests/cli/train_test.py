@@ -260,10 +260,35 @@ def test_default_epsilon_is_printed_and_depends_on_the_norm(tmp_path, capsys):
     assert used["global"] != used["per_variable"]
 
 
-def test_default_epsilon_of_an_unmeasured_network_says_so(capsys):
-    epsilon, origin = default_epsilon("resnet110", "global")
-    assert epsilon == default_epsilon("resnet20", "global")[0]
-    assert origin.startswith("measured on resnet20, not on resnet110")
+def test_origin_of_epsilon_is_kept_and_keeps_no_run_from_going_on(
+    tmp_path, capsys
+):
+    run = small(tmp_path, "--inner_fraction=1/8")
+    config = read_json(run / "config.json")
+    epsilon, origin = default_epsilon("resnet20", "global", 1 / 8)
+    assert (config["epsilon"], config["epsilon_origin"]) == (epsilon, origin)
+    assert f"epsilon={epsilon:g} ({origin})" in capsys.readouterr().out
+    small(tmp_path, "--inner_fraction=1/8", f"--epsilon={epsilon}")
+    assert f"epsilon={epsilon:g} (given)" in capsys.readouterr().out
+    assert read_json(run / "config.json") == config
+    given = small(tmp_path / "given", f"--config={run / 'config.json'}")
+    assert read_json(given / "config.json")["epsilon_origin"] == "given"
+
+
+def test_optimizer_is_said_wherever_the_method_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_app(
+        "--epochs=1",
+        "--epsilon=0.05",
+        "--train_examples=128",
+        "--optimizer=adamw",
+    )
+    (run,) = (tmp_path / "runs").iterdir()
+    assert "amp-global-0.05-adamw-1epochs" in run.name
+    config = read_json(run / "config.json")
+    assert (config["optimizer"], config["learning_rate"]) == ("adamw", 0.001)
+    assert read_json(run / "metrics.json")["optimizer"] == "adamw"
+    assert "inner_iters=1, AdamW, on" in (run / "README.md").read_text()
 
 
 def test_perturbation_is_chosen_and_logged_on_demand(tmp_path):

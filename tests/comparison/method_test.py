@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from amp_keras.comparison import comparison
 from amp_keras.comparison import method
 from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import perturbed_model
@@ -28,6 +29,22 @@ def test_plain_training_has_no_radius_whatever_is_shared():
 def test_radius_that_is_not_given_is_that_of_the_norm():
     config = method.read("amp-per-variable").config(SHARED, seed=0)
     assert config.epsilon == default_epsilon(SHARED.model, "per_variable")[0]
+
+
+def test_radius_of_a_part_of_the_batch_is_its_own_and_says_so():
+    eighth = method.read("amp-eighth")
+    config = eighth.config(SHARED, seed=0)
+    expected = default_epsilon(SHARED.model, "global", 1 / 8)
+    assert (config.epsilon, eighth.epsilon_origin(SHARED)) == expected
+    assert method.read("erm").epsilon_origin(SHARED) == "given"
+
+
+def test_learning_rate_is_that_of_the_optimizer_of_each_method():
+    plain = method.read("erm")
+    other = plain.with_flags({"optimizer": "adamw"})
+    assert plain.config(SHARED, seed=0).learning_rate == 0.1
+    assert other.config(SHARED, seed=0).learning_rate == 0.001
+    assert comparison.settings(SHARED)["learning_rate"] == 0.1
 
 
 def test_equal_compute_stretches_the_schedule():

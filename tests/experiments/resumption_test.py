@@ -129,11 +129,17 @@ def test_killed_run_ends_as_if_left_alone(
     assert_same(train(**keeping), left_alone)
 
 
-def test_killed_run_of_other_methods_ends_as_if_left_alone(tmp_path):
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"perturbation": "random", "inner_fraction": 1.0, "gce": 0.5},
+        {"optimizer": "adamw", "weight_decay": 0.1},
+    ],
+    ids=["random perturbation", "adamw"],
+)
+def test_killed_run_of_other_methods_ends_as_if_left_alone(changes, tmp_path):
     """It goes on within its first epoch, and so trains in two parts."""
-    config = dataclasses.replace(
-        CONFIG, perturbation="random", inner_fraction=1.0, gce=0.5, ema=0.6
-    )
+    config = dataclasses.replace(CONFIG, ema=0.6, **changes)
     keeping = {"checkpoints": Checkpoints(tmp_path / "c"), "every_steps": 2}
     with pytest.raises(PowerFailure):
         train([FailsAt(3, False)], config=config, **keeping)

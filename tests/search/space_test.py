@@ -6,6 +6,7 @@ import keras_tuner
 import pytest
 
 from amp_keras.experiments.config import TrainingConfig
+from amp_keras.search import space as space_module
 from amp_keras.search.space import SearchSpace
 from amp_keras.tuner.oracles import combinations
 
@@ -30,8 +31,50 @@ def test_grid_is_as_long_as_the_trials_allow():
     assert values_of(space(max_trials=4, norm="per_variable"), "epsilon") == [
         [0.0, 0.0002, 0.0032, 0.05]
     ]
+
+
+@pytest.mark.parametrize("tuner", ["grid", "random"])
+def test_values_lie_around_the_default_of_network_norm_and_part(
+    tuner, monkeypatch
+):
+    """A tenth of it to 25 times as much: a default that moves, moves them."""
+    defaults = {("vgg16", "per_variable", 1 / 8): 4.0}
+    monkeypatch.setattr(
+        space_module, "default_epsilon", lambda *of: (defaults[of], "measured")
+    )
+    made = space(
+        tuner=tuner,
+        model="vgg16",
+        norm="per_variable",
+        inner_fraction=1 / 8,
+    )
+    (values,) = values_of(made, "epsilon")
+    assert (values[0], values[1], values[-1]) == (0.0, 0.4, 100.0)
+    if tuner == "grid":
+        assert values[2:-1] == [1.0, 2.0, 4.0, 10.0, 20.0, 40.0]
+
+
+def test_grid_of_resnet20_is_around_its_default():
     (values,) = values_of(space(), "epsilon")
-    assert len(values) == 9
+    assert values == [0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
+
+
+@pytest.mark.parametrize(
+    "optimizer, rate, expected",
+    [
+        ("sgd", 0.1, [0.01, 0.02, 0.05, 0.1, 0.2, 0.5]),
+        ("adamw", 0.001, [1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3]),
+    ],
+)
+def test_learning_rates_lie_around_that_of_the_optimizer(
+    optimizer, rate, expected
+):
+    made = space(
+        search=("epsilon", "learning_rate"),
+        optimizer=optimizer,
+        learning_rate=rate,
+    )
+    assert values_of(made, "learning_rate") == [expected]
 
 
 def test_other_tuners_choose_among_more_values():
@@ -76,7 +119,7 @@ def test_fraction_of_the_batch_is_searched():
     made = space(search=("epsilon", "inner_fraction"), inner_fraction=1 / 16)
     hp = made.hyperparameters()
     assert made.config(hp).inner_fraction == 1 / 16
-    hp.values = {"epsilon": 0.05, "inner_fraction": 0.125}
+    hp.values = {"epsilon": 0.1, "inner_fraction": 0.125}
     assert made.config(hp).inner_fraction == 1 / 8
     values = [v for v in hp.space if v.name == "inner_fraction"][0].values
     assert values == [1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0]
