@@ -17,7 +17,6 @@ from amp_keras.experiments import network_file
 from amp_keras.experiments import plots
 from amp_keras.experiments import tensorboard_logs
 from amp_keras.experiments.checkpoints import ReadOnlyCheckpoints
-from amp_keras.experiments.defaults import GIVEN
 from amp_keras.experiments.defaults import resolved
 from amp_keras.experiments.evaluation import predict
 from amp_keras.experiments.run_directory import RunDirectory
@@ -63,29 +62,30 @@ def train_and_evaluate(config, directory, devices=None, callbacks=(), **saving):
             network, or the loss or the outputs cease to be finite.
         Interrupted: If `should_stop` said so; the run is saved then.
     """
-    config, origin = resolved(config)
     if devices is None:
         devices = distribution.create(config.distribution)
-    with _opened(config, origin, directory) as directory:
+    with _opened(config, directory) as directory:
+        config, _ = resolved(config)
         return directory.metrics or _run(
             config, directory, devices, callbacks, saving
         )
 
 
-def settings(config, epsilon_origin=GIVEN):
+def settings(config, epsilon_origin=None):
     """Returns what a `RunDirectory` keeps of a configuration, a dict.
 
     Args:
-        config: A `TrainingConfig` that is resolved.
+        config: A `TrainingConfig`.
         epsilon_origin: String, where its epsilon comes from, which is not
-            compared. Defaults to `"given"`.
+            compared. Defaults to `None`: it was given, unless it is `None`.
 
     Raises:
         AMPKerasError: If the file of the network cannot be used.
     """
+    config, origin = resolved(config)
     return {
         **dataclasses.asdict(config),
-        "epsilon_origin": epsilon_origin,
+        "epsilon_origin": epsilon_origin or origin,
         **network_file.facts(config),
     }
 
@@ -107,12 +107,10 @@ def take_part(config, path, devices):
     train(config, data, (), devices, checkpoints=checkpoints)
 
 
-def _opened(config, epsilon_origin, directory):
+def _opened(config, directory):
     if isinstance(directory, RunDirectory):
         return contextlib.nullcontext(directory)
-    return contextlib.closing(
-        RunDirectory(directory, settings(config, epsilon_origin))
-    )
+    return contextlib.closing(RunDirectory(directory, settings(config)))
 
 
 def _run(config, directory, devices, callbacks, saving):

@@ -49,7 +49,11 @@ def test_run_from_python_leaves_its_folder(tmp_path, monkeypatch):
     config, folder = small(), tmp_path / "run"
     metrics = train_and_evaluate(config, str(folder))
     assert metrics == json.loads((folder / "metrics.json").read_text())
-    assert metrics["epsilon"] == default_epsilon("resnet20", "global")[0]
+    epsilon, origin = default_epsilon("resnet20", "global")
+    assert metrics["epsilon"] == epsilon
+    written = json.loads((folder / "config.json").read_text())
+    assert written["epsilon_origin"] == origin
+    assert written["learning_rate"] == 0.1
     assert config.epsilon is None
     # (64 + 1) * 4 of the one layer and (4 + 1) * 10 of the other.
     assert metrics["num_parameters"] == 310
