@@ -90,7 +90,7 @@ def test_adaptive_is_fast_with_a_radius_that_is_set_during_the_run():
     )
 
 
-def test_noisy_is_fast_on_plain_small_batches_with_an_ascent_on_an_eighth():
+def test_noisy_is_fast_on_plain_small_batches_with_a_radius_that_is_set():
     assert config("--recipe=noisy") == TrainingConfig(
         epochs=40,
         batch_size=64,
@@ -98,7 +98,10 @@ def test_noisy_is_fast_on_plain_small_batches_with_an_ascent_on_an_eighth():
         warmup_epochs=1,
         weight_decay=5e-4,
         augment=False,
-        epsilon=1.0,
+        validation_split=0.2,
+        epsilon=0.05,
+        adapt_epsilon=True,
+        inner_lr=1e6,
         inner_fraction=0.125,
     )
 
