@@ -119,7 +119,7 @@ def test_fraction_of_the_batch_is_searched():
     made = space(search=("epsilon", "inner_fraction"), inner_fraction=1 / 16)
     hp = made.hyperparameters()
     assert made.config(hp).inner_fraction == 1 / 16
-    hp.values = {"epsilon": 0.1, "inner_fraction": 0.125}
+    hp.values = {"epsilon": 0.05, "inner_fraction": 0.125}
     assert made.config(hp).inner_fraction == 1 / 8
     values = [v for v in hp.space if v.name == "inner_fraction"][0].values
     assert values == [1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0]
