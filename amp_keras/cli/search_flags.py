@@ -14,9 +14,10 @@ from amp_keras.experiments import perturbed_model
 from amp_keras.search import space
 from amp_keras.search.options import SearchOptions
 
-TUNERS = ("random", "bayesian", "hyperband", "grid")
+TUNERS = ("random", "bayesian", "hyperband", "grid", "halving")
 OBJECTIVES = ("val_loss", "val_accuracy")
 _MAX_TRIALS = 12
+_GIVES_NUMBER_OF_TRIALS = {"hyperband": "--epochs", "halving": "--epsilons"}
 
 # What a search wants otherwise than a single run.
 for _name, _default in (
@@ -30,20 +31,24 @@ command_line.define_name(
     "tuner",
     "grid",
     TUNERS,
-    "How values are chosen: all of a grid, at random, by a Gaussian process, "
-    "or by training many for few epochs and the best of them longer.",
+    "How values are chosen: all of a grid (grid), of a grid after a quarter "
+    "and a half of --epochs the better half (halving), at random, by a "
+    "Gaussian process, or by training many for few epochs and the best of "
+    "them longer (hyperband).",
 )
 command_line.define_integer(
     "max_trials",
     None,
     "Trials, the baseline among them. Default: the whole grid; 12 for random "
-    "and bayesian. Of hyperband the number follows from --epochs.",
+    "and bayesian. Of hyperband the number follows from --epochs, of halving "
+    "from the values.",
     lower_bound=2,
 )
 command_line.define_integer(
     "executions_per_trial",
     1,
-    "Runs of each trial, with seeds --seed, --seed + 1, ...",
+    "Runs of each trial, with seeds --seed, --seed + 1, ... With halving of "
+    "those that reach the end; the first seed chooses them.",
     lower_bound=1,
 )
 command_line.define_name(
@@ -147,10 +152,11 @@ def _check(values):
             "--validation_split must be greater than 0: trials are compared by "
             "it. Received: --validation_split=0"
         )
-    if values.tuner == "hyperband" and values.max_trials is not None:
+    given_by = _GIVES_NUMBER_OF_TRIALS.get(values.tuner)
+    if given_by and values.max_trials is not None:
         raise AMPKerasError(
-            "--max_trials must not be given with --tuner=hyperband, where the "
-            f"number of trials follows from --epochs. "
+            f"--max_trials must not be given with --tuner={values.tuner}, "
+            f"where the number of trials follows from {given_by}. "
             f"Received: --max_trials={values.max_trials}"
         )
     _check_ascends(values)

@@ -4,8 +4,6 @@ import dataclasses
 import json
 import pathlib
 
-from amp_keras.experiments import late_start
-from amp_keras.experiments import perturbed_model
 from amp_keras.experiments.defaults import resolved
 
 _FOLDER = pathlib.Path(__file__).parent / "methods"
@@ -94,17 +92,6 @@ def read(name):
             "object, and perhaps `stretch`, an integer >= 1"
         )
     return Method(name=path.stem, **content)
-
-
-def passes(config):
-    """Returns the forward and backward passes of a run over its data."""
-    if config.perturbation == perturbed_model.RANDOM:
-        return config.epochs
-    if 0 in (config.epsilon, config.inner_lr, config.inner_iters):
-        return config.epochs
-    perturbed = max(0, config.epochs - late_start.first_epoch(config))
-    ascent = config.inner_iters * config.inner_fraction
-    return config.epochs + perturbed * ascent
 
 
 def _is_method(content):

@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.stats
 
-from amp_keras.comparison.method import passes
+from amp_keras.experiments.passes import passes
 
 _CONFIDENCE = 0.95
 _RESAMPLES = 2000

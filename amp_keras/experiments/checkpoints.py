@@ -46,7 +46,7 @@ class Checkpoints:
         """
         path = self.folder / f"step-{step}.checkpoint"
         try:
-            self.folder.mkdir(exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
             with atomic_file.replacing(path) as new:
                 _write(new, arrays, progress)
             self._remove_old(path)

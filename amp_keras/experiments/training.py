@@ -59,6 +59,7 @@ def train(
     on_epoch=lambda history: None,
     on_last_epoch=lambda network: None,
     statistics=None,
+    last_epoch=None,
     **saving,
 ):
     """Trains a network, or goes on with that.
@@ -76,6 +77,8 @@ def train(
         on_last_epoch: Function of the network, called with its weights after
             the last epoch. Defaults to one that does nothing.
         statistics: As in `build_network`.
+        last_epoch: Int, the epochs after which to stop short, on the learning
+            rate schedule of them all. Defaults to `None`: `config.epochs`.
         saving: `every_steps` and `should_stop`, as in `CheckpointCallback`.
 
     Returns:
@@ -91,6 +94,7 @@ def train(
         Interrupted: If `should_stop` said so; it is saved then.
     """
     devices = devices or distribution.SingleDevice()
+    last_epoch = last_epoch or config.epochs
     steps_per_epoch = len(data.train) // config.batch_size
     with devices.scope():
         model = _compiled_model(config, data, statistics, steps_per_epoch)
@@ -111,7 +115,7 @@ def train(
             *callbacks,
         ]
         with _advice_on_memory(config):
-            for part in progress.remaining_fits(steps_per_epoch, config.epochs):
+            for part in progress.remaining_fits(steps_per_epoch, last_epoch):
                 _fit(model, config, data, devices, progress, callbacks, part)
             if averages:
                 averages.put(model)

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import shutil
 
 from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import normalization
@@ -11,6 +12,7 @@ from amp_keras.experiments.output_directory import OutputDirectory
 from amp_keras.search import plots
 from amp_keras.search import trials
 
+_CHECKPOINTS = "checkpoints"
 _FINAL = "final.csv"
 _KINDS = {
     "oracle.json": {"hyperparameters": dict, "ongoing_trials": dict},
@@ -32,6 +34,7 @@ class SearchDirectory(OutputDirectory):
     defaults = dataclasses.asdict(TrainingConfig())
     written = (
         "best.json",
+        _CHECKPOINTS,
         "epsilon.png",
         "errors",
         _FINAL,
@@ -92,6 +95,14 @@ class SearchDirectory(OutputDirectory):
             known = normalization.statistics(load())
             self._write_json(name, known)
         return known
+
+    def checkpoints(self, trial_id, seed):
+        """Returns the folder of the checkpoint of a run of a trial."""
+        return self.path / _CHECKPOINTS / trial_id / f"seed{seed}"
+
+    def remove_checkpoints(self):
+        """Removes those of all trials."""
+        shutil.rmtree(self.path / _CHECKPOINTS, ignore_errors=True)
 
     def write_trials(self, rows):
         """Writes `trials.csv`."""

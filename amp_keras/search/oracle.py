@@ -6,6 +6,7 @@ import keras_tuner
 
 from amp_keras import tuner
 from amp_keras.errors import AMPKerasError
+from amp_keras.experiments import late_start
 from amp_keras.tuner.oracles import combinations
 
 _DIRECTIONS = {"val_loss": "min", "val_accuracy": "max"}
@@ -43,11 +44,16 @@ class _Grid(_Reporting, tuner.GridOracle):
     pass
 
 
+class _Halving(_Reporting, tuner.HalvingOracle):
+    pass
+
+
 _ORACLES = {
     "random": _Random,
     "bayesian": _Bayesian,
     "hyperband": _Hyperband,
     "grid": _Grid,
+    "halving": _Halving,
 }
 
 
@@ -58,6 +64,9 @@ def create(options, space, progress):
         options: `SearchOptions`.
         space: The `SearchSpace`.
         progress: `SearchProgress`.
+
+    Raises:
+        AMPKerasError: If the trials would be compared before they differ.
     """
     objective = keras_tuner.Objective(
         options.objective, _DIRECTIONS[options.objective]
@@ -68,14 +77,25 @@ def create(options, space, progress):
         "hyperparameters": space.hyperparameters(),
         "seed": space.baseline.seed + 1,
     }
-    if options.tuner == "hyperband":
+    if options.tuner in ("hyperband", "halving"):
         arguments["max_epochs"] = space.baseline.epochs
     else:
         arguments["max_trials"] = options.max_trials
     oracle = _ORACLES[options.tuner](**arguments)
+    if options.tuner == "halving":
+        _check_perturbs_early(space.baseline, oracle.rungs[0])
     oracle.progress = progress
     oracle.verbose = 0  # Of keras-tuner's own display.
     return oracle
+
+
+def _check_perturbs_early(config, epochs):
+    if late_start.first_epoch(config) >= epochs:
+        raise AMPKerasError(
+            f"--tuner=halving compares after {epochs} of {config.epochs} "
+            "epochs, where --perturb_from must have begun to perturb; or take "
+            f"--tuner=grid. Received: --perturb_from={config.perturb_from:g}"
+        )
 
 
 def num_trials(oracle):
@@ -84,7 +104,7 @@ def num_trials(oracle):
     Raises:
         AMPKerasError: If the trials allowed do not cover the grid.
     """
-    if isinstance(oracle, _Hyperband):
+    if isinstance(oracle, _Hyperband | _Halving):
         return oracle.num_trials()
     if not isinstance(oracle, _Grid):
         return oracle.max_trials

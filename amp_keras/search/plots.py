@@ -18,19 +18,13 @@ def draw(path, rows, title):
         rows: Rows of `trials.rows`.
         title: String.
     """
-    completed = _full_length(rows)
+    completed = trials.full_length(rows)
     figure = matplotlib.figure.Figure(figsize=(11, 4.5), layout="constrained")
     figure.suptitle(title)
     metrics = ("val_loss", "val_accuracy")
     for axes, metric in zip(figure.subplots(1, 2), metrics):
         _draw_metric(axes, completed, metric)
     figure.savefig(path, dpi=100)
-
-
-def _full_length(rows):
-    completed = [r for r in rows if r["status"] == trials.COMPLETED]
-    longest = max((r.get("epochs", 0) for r in completed), default=0)
-    return [r for r in completed if r.get("epochs", 0) == longest]
 
 
 def _draw_metric(axes, rows, metric):

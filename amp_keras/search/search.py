@@ -11,6 +11,7 @@ from amp_keras.errors import AMPKerasError
 from amp_keras.experiments import input_pipeline
 from amp_keras.experiments import network_file
 from amp_keras.experiments import run_name
+from amp_keras.search import cost
 from amp_keras.search import final_runs
 from amp_keras.search import oracle
 from amp_keras.search import summary
@@ -92,6 +93,10 @@ class Search:
             self._oracle, self._options.objective, self._config.epochs
         )
 
+    def cost(self):
+        """Returns what the trials cost, in a sentence."""
+        return cost.sentence(self._oracle, self._space, self._options)
+
     def config_of(self, row):
         """Returns the `TrainingConfig` of a row, on all training data."""
         hp = self._oracle.trials[row["trial"]].hyperparameters
@@ -172,6 +177,7 @@ def _report(search, directory, title):
     if trials.best(rows):
         directory.write_plot(rows, title)
     print(trials.table(rows))
+    print(search.cost())
     failed = [r["trial"] for r in rows if r["status"] == trials.FAILED]
     if failed:
         print(

@@ -43,6 +43,7 @@ class SearchSpace:
 
     def __init__(self, options, config):
         self.baseline = config
+        self._stops_short = options.tuner == "halving"
         self._searched = [n for n in OF_OPTIMIZER if n in options.search]
         norms = self._candidates("norm", options)
         self._amp = AMPSpace(
@@ -65,13 +66,30 @@ class SearchSpace:
         Args:
             hp: `keras_tuner.HyperParameters`. What they lack is added.
         """
-        epochs = hp.values.get("tuner/epochs", self.baseline.epochs)
+        epochs = self.baseline.epochs
+        if not self._stops_short:
+            _, epochs = self.epochs(hp)
         return dataclasses.replace(
             self.baseline,
             epochs=epochs,
             **self._amp.arguments(hp),
             **{name: self._choose(hp, name) for name in self._searched},
         )
+
+    def epochs(self, hp):
+        """Returns the epochs that a trial trains.
+
+        Args:
+            hp: `keras_tuner.HyperParameters`.
+
+        Returns:
+            A tuple: those that an earlier trial has trained, and those that
+            are done at the end of this one.
+        """
+        done = 0
+        if self._stops_short:
+            done = hp.values.get("tuner/initial_epoch", 0)
+        return done, hp.values.get("tuner/epochs", self.baseline.epochs)
 
     def _candidates(self, name, options):
         own = getattr(self.baseline, name)
@@ -101,7 +119,7 @@ class SearchSpace:
 
 
 def _factors(options):
-    if options.tuner != "grid":
+    if options.tuner not in ("grid", "halving"):
         number = _NUM_EPSILONS
     elif options.max_trials and options.search == ("epsilon",):
         number = options.max_trials - 1

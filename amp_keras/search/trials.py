@@ -41,8 +41,8 @@ def row(trial):
 
     Returns:
         A dict: `trial`, its number; `status`; its hyperparameters, `epochs`
-        among them with hyperband; and, if it is completed, its metrics after
-        the last epoch: means over seeds, and those of each seed.
+        among them with hyperband and halving; and, if it is completed, its
+        metrics after the last epoch: means over seeds, and those of each seed.
     """
     status = _STATUS.get(trial.status, UNFINISHED)
     metrics = {}
@@ -60,8 +60,8 @@ def row(trial):
 def rows(oracle, objective, epochs):
     """Returns the rows of all trials, the best first.
 
-    Trials that hyperband trained for fewer than `epochs` come after those of
-    full length, and failed ones last.
+    Trials of fewer than `epochs`, those of hyperband and halving, come after
+    those of full length, and failed ones last.
 
     Args:
         oracle: A keras-tuner oracle.
@@ -78,9 +78,19 @@ def rows(oracle, objective, epochs):
     return sorted(map(row, oracle.trials.values()), key=rank)
 
 
+def full_length(rows):
+    """Returns the successful rows of full length, in their order."""
+    longest = max((row.get("epochs", 0) for row in rows), default=0)
+    return [
+        row
+        for row in rows
+        if row["status"] == COMPLETED and row.get("epochs", 0) == longest
+    ]
+
+
 def best(rows):
-    """Returns the first successful row, or `None`."""
-    return next((r for r in rows if r["status"] == COMPLETED), None)
+    """Returns the first successful row of full length, or `None`."""
+    return next(iter(full_length(rows)), None)
 
 
 def baseline(rows):

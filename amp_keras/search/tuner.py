@@ -14,7 +14,10 @@ import keras_tuner
 from amp_keras.errors import NetworkError
 from amp_keras.experiments import tensorboard_logs
 from amp_keras.experiments import training
+from amp_keras.experiments.checkpoints import ReadOnlyCheckpoints
+from amp_keras.search.rung_checkpoints import RungCheckpoints
 
+_PAUSE_SECONDS = 1
 METRICS = ("val_loss", "val_accuracy", "loss", "accuracy")
 
 
@@ -24,9 +27,12 @@ class SearchTuner(keras_tuner.Tuner):
     The last epoch and not the best one: it is what training with the same
     configuration gives, whereas the best epoch is chosen with hindsight.
     Execution i of every trial has the seed `config.seed + i`, and so the same
-    initial weights, batches and validation split. No weights of trials are
-    kept. With hyperband a trial that goes on is trained from its beginning,
-    since the decay of the learning rate depends on the number of epochs.
+    initial weights, batches and validation split. With hyperband a trial that
+    goes on is trained from its beginning, since its learning rate decays over
+    the epochs of that trial. With halving it decays over all epochs of the
+    search: a trial goes on from the checkpoint of the one before it, or from
+    its beginning where that is not at hand, with the same result. Trials that
+    stop short have the first seed only. No weights are kept in the end.
 
     Args:
         oracle: A keras-tuner oracle.
@@ -44,6 +50,7 @@ class SearchTuner(keras_tuner.Tuner):
         self._search_directory = directory
         self._devices = devices
         self._load = load
+        self._waits = False
         with _quiet():
             super().__init__(
                 oracle,
@@ -55,10 +62,11 @@ class SearchTuner(keras_tuner.Tuner):
     def run_trial(self, trial):
         start = time.monotonic()
         config = self._space.config(trial.hyperparameters)
-        runs = {
-            once.seed: self._train(once, trial)
-            for once in self._executions(config)
-        }
+        executions = self._executions(config)
+        _, last = self._space.epochs(trial.hyperparameters)
+        if last < config.epochs:
+            executions = executions[:1]
+        runs = {once.seed: self._train(once, trial) for once in executions}
         return {**_summary(runs), "seconds": time.monotonic() - start}
 
     def search(self):
@@ -67,11 +75,22 @@ class SearchTuner(keras_tuner.Tuner):
             # Before a worker needs it: they all begin with the same seed.
             self._statistics(config)
         super().search()
+        self._search_directory.remove_checkpoints()
 
     def save(self):
         """Saves the oracle, which is all that a search goes on by."""
         if not self._is_worker():
             self.oracle.save()
+
+    def pre_create_trial(self):
+        # keras-tuner asks again at once when there is nothing to do yet.
+        if self._waits:
+            time.sleep(_PAUSE_SECONDS)
+        self._waits = True
+
+    def on_trial_begin(self, trial):
+        self._waits = False
+        super().on_trial_begin(trial)
 
     def on_trial_end(self, trial):
         if "KERASTUNER_ORACLE_IP" in os.environ:
@@ -98,15 +117,31 @@ class SearchTuner(keras_tuner.Tuner):
         keras.utils.clear_session()
         keras.utils.set_random_seed(config.seed)
         data = self._load(config.seed)
+        _, last = self._space.epochs(trial.hyperparameters)
         with self._errors_of_network():
             _, progress = training.train(
                 config,
                 data,
                 self._callbacks(config, trial),
                 self._devices,
+                checkpoints=self._checkpoints(config, trial),
                 statistics=self._statistics(config),
+                last_epoch=last,
             )
         return {name: progress.history[name][-1] for name in METRICS}
+
+    def _checkpoints(self, config, trial):
+        """Returns what a run goes on from, and what one may go on from."""
+        done, last = self._space.epochs(trial.hyperparameters)
+        values = trial.hyperparameters.values
+        folder_of = self._search_directory.checkpoints
+        earlier = folder_of(
+            values.get("tuner/trial_id", trial.trial_id), config.seed
+        )
+        if last < config.epochs:
+            own = folder_of(trial.trial_id, config.seed)
+            return RungCheckpoints(earlier, own, last)
+        return ReadOnlyCheckpoints(earlier) if done else None
 
     def _callbacks(self, config, trial):
         log_dir = self._search_directory.path / "tensorboard"

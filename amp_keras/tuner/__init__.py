@@ -7,6 +7,7 @@ with extras.named("amp_keras.tuner", "tuner"):
     from amp_keras.tuner.hyper_model import AMPHyperModel
     from amp_keras.tuner.oracles import BayesianOracle
     from amp_keras.tuner.oracles import GridOracle
+    from amp_keras.tuner.oracles import HalvingOracle
     from amp_keras.tuner.oracles import HyperbandOracle
     from amp_keras.tuner.oracles import RandomOracle
 
@@ -15,6 +16,7 @@ __all__ = [
     "AMPHyperModel",
     "BayesianOracle",
     "GridOracle",
+    "HalvingOracle",
     "HyperbandOracle",
     "RandomOracle",
 ]

@@ -5,12 +5,16 @@ The first trial of each has every hyperparameter at its default, which with
 """
 
 import json
+import math
 import os
 
 import keras_tuner
 
 _RUNNING = "RUNNING"
+_IDLE = "IDLE"
 _STOPPED = "STOPPED"
+_COMPLETED = "COMPLETED"
+_ENDED = (_COMPLETED, "FAILED")
 _UNLIMITED = 2**31
 
 
@@ -131,6 +135,134 @@ class GridOracle(_BaselineFirst, keras_tuner.Oracle):
             if not self._duplicate(values):
                 return {"status": _RUNNING, "values": values}
         return {"status": _STOPPED, "values": None}
+
+
+class HalvingOracle(_BaselineFirst, keras_tuner.Oracle):
+    """Trains all combinations of values in part, and the best to the end.
+
+    All are trained for a quarter of the epochs, the better half of them,
+    rounded up, to a half, and the better half of those to the end. The
+    baseline is trained to the end at once and takes no place of others; the
+    choice is among what reaches the end. A trial that failed does not go on.
+    What goes on is decided when all trials before have ended, so that any
+    number of workers, and a search that was stopped, choose the same.
+
+    It sets what `keras_tuner.oracles.HyperbandOracle` sets, and the tuner or
+    the `fit()` of the hypermodel must heed it:
+
+    - `"tuner/epochs"`: Int, the epochs that are done when the trial ends.
+    - `"tuner/initial_epoch"`: Int, the epochs that the trial before it did.
+    - `"tuner/trial_id"`: String, that trial, if there is one.
+
+    A schedule must be that of all `max_epochs` in each trial, so that one that
+    goes on, be it from its beginning, does what the trial before it did.
+
+    Examples:
+
+    ```python
+    class MyHyperModel(keras_tuner.HyperModel):
+        def build(self, hp):
+            return build_model()
+
+        def fit(self, hp, model, *args, **kwargs):
+            # From the beginning: right, and slower than from a checkpoint.
+            kwargs["epochs"] = hp.values["tuner/epochs"]
+            return model.fit(*args, **kwargs)
+
+    tuner = keras_tuner.Tuner(
+        oracle=amp_keras.tuner.HalvingOracle("val_loss", max_epochs=40),
+        hypermodel=amp_keras.tuner.AMPHyperModel(MyHyperModel()),
+    )
+    ```
+
+    Args:
+        objective: As for `keras_tuner.Oracle`.
+        max_epochs: Int >= 1, the epochs of full length. Defaults to `100`.
+        **kwargs: As for `keras_tuner.Oracle`.
+
+    Attributes:
+        rungs: List of ints, the epochs after which trials are compared.
+
+    Raises:
+        ValueError: If `max_epochs` is less than 1.
+    """
+
+    def __init__(self, objective=None, max_epochs=100, **kwargs):
+        super().__init__(objective, **kwargs)
+        if max_epochs < 1:
+            raise ValueError(
+                "`max_epochs` must be an int >= 1. "
+                f"Received: max_epochs={max_epochs}"
+            )
+        self.max_epochs = max_epochs
+        # Few epochs have fewer rungs.
+        parts = (max_epochs / 4, max_epochs / 2, max_epochs)
+        self.rungs = sorted({math.ceil(part) for part in parts})
+
+    def num_trials(self):
+        """Returns the number of trials that it makes at most."""
+        size = sum(1 for _ in combinations(self.get_space().space)) - 1
+        total = 1
+        for _ in self.rungs:
+            total += size
+            size = _better_half(size)
+        return total
+
+    def populate_space(self, trial_id):
+        tried = [t.hyperparameters.values for t in self.trials.values()]
+        for rung in range(len(self.rungs)):
+            for values in self._values_of(rung):
+                if values not in tried:
+                    return {"status": _RUNNING, "values": values}
+            if any(t.status not in _ENDED for t in self._trials_of(rung)):
+                return {"status": _IDLE, "values": None}
+        return {"status": _STOPPED, "values": None}
+
+    def _trials_of(self, rung):
+        return [
+            trial
+            for trial in self.trials.values()
+            if trial.hyperparameters.values["tuner/epochs"] == self.rungs[rung]
+        ]
+
+    def _values_of(self, rung):
+        """Returns those that are to be trained; all before have ended."""
+        if rung == 0:
+            return self._first_values()
+        goes_on = {
+            "tuner/epochs": self.rungs[rung],
+            "tuner/initial_epoch": self.rungs[rung - 1],
+        }
+        return [
+            {
+                **trial.hyperparameters.values,
+                **goes_on,
+                "tuner/trial_id": trial.trial_id,
+            }
+            for trial in self._best(self._trials_of(rung - 1))
+        ]
+
+    def _first_values(self):
+        baseline, *others = combinations(self.get_space().space)
+        begins = {"tuner/initial_epoch": 0}
+        return [
+            {**baseline, "tuner/epochs": self.max_epochs, **begins},
+            *({**v, "tuner/epochs": self.rungs[0], **begins} for v in others),
+        ]
+
+    def _best(self, trials):
+        """Returns the better half; one that failed is among the others."""
+        completed = [t for t in trials if t.status == _COMPLETED]
+        ranked = sorted(
+            completed,
+            key=lambda trial: trial.score,
+            reverse=self.objective.direction == "max",
+        )
+        return ranked[: _better_half(len(trials))]
+
+
+def _better_half(size):
+    return math.ceil(size / 2)
 
 
 def _is_local(path):

@@ -281,7 +281,7 @@ def test_search_without_a_successful_trial_fails(tmp_path):
 
 WRONG = {
     "--epsilon=0.1": "--epsilons=VALUE,VALUE,... says among which",
-    "--tuner=rand": "must be one of random, bayesian, hyperband, grid; did",
+    "--tuner=rand": "must be one of random, bayesian, hyperband, grid, halving",
     "--max_trials=1": "flag --max_trials=1",
     "--objective=loss": "did you mean val_loss?",
     "--search=epsilon,inner_ls": "did you mean inner_lr?",
@@ -289,6 +289,8 @@ WRONG = {
     "--epsilons=0.1,x": "Received: --epsilons=0.1,x",
     "--validation_split=0": "--validation_split must be greater than 0",
     "--tuner=hyperband --max_trials=9": "must not be given with --tuner=hyp",
+    "--tuner=halving --max_trials=9": "trials follows from --epsilons",
+    "--tuner=halving --epochs=8 --perturb_from=0.2": "after 2 of 8 epochs",
     "--worker=1": "--worker needs --chief=HOST:PORT",
     "--chief=host": "--chief must be HOST:PORT. Received: --chief=host",
     "--dataset=mnist": "must be one of digits, cifar10,",
@@ -318,15 +320,22 @@ def test_wrong_flag_is_named_with_what_is_accepted(line, messages):
 
 
 @pytest.mark.slow
-def test_chief_and_two_workers_share_eight_trials(tmp_path):
+@pytest.mark.parametrize(
+    "search, num_values",
+    [
+        (["--max_trials=8", "--epochs=1"], 8),
+        # 1 + 4 + 2 + 1 trials.
+        (["--tuner=halving", "--epochs=4", "--epsilons=0.01,0.1,1,2"], 5),
+    ],
+)
+def test_chief_and_two_workers_share_eight_trials(search, num_values, tmp_path):
     folder, calls = tmp_path / "shared", tmp_path / "calls"
     work = folder.with_suffix(".work")
     calls.touch()
     arguments = [
         "--train_examples=64",
         "--batch_size=32",
-        "--epochs=1",
-        "--max_trials=8",
+        *search,
         "--nofinal",
         f"--chief=127.0.0.1:{free_port()}",
         f"--output_dir={folder}",
@@ -345,8 +354,9 @@ def test_chief_and_two_workers_share_eight_trials(tmp_path):
     rows = read_csv(folder / "trials.csv")
     assert [row["status"] for row in rows] == ["completed"] * 8
     trained = calls.read_text().splitlines()
-    assert len(trained) == 8 and len(set(trained)) == 8
+    assert len(trained) == 8 and len(set(trained)) == num_values
     assert work_of(folder) == {"build": 8, "adapt": 1}
+    assert not (folder / "checkpoints").exists()
     ran = [output.count("ran trial") for output in outputs]
     assert ran[0] == 0 and ran[1] + ran[2] == 8
 

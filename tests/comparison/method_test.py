@@ -56,19 +56,6 @@ def test_equal_compute_stretches_the_schedule():
     assert shared.milestones == "4,8"
 
 
-def test_passes():
-    def passes(**changes):
-        return method.passes(TrainingConfig(epochs=10, **changes))
-
-    assert passes(epsilon=0.0) == 10
-    assert passes(epsilon=0.5) == 20
-    assert passes(epsilon=0.5, inner_iters=3) == 40
-    assert passes(epsilon=0.5, inner_fraction=1 / 8) == 11.25
-    assert passes(epsilon=0.5, inner_iters=2, inner_fraction=1 / 4) == 15
-    assert passes(epsilon=0.5, inner_iters=2, perturb_from=0.7) == 16
-    assert passes(epsilon=0.5, perturbation="random") == 10
-
-
 def test_random_perturbation_ascends_nowhere_whatever_is_shared():
     shared = TrainingConfig(epsilon=0.5, inner_iters=3, inner_fraction=1 / 8)
     config = method.read("rmp").config(shared, seed=0)

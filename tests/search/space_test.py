@@ -115,6 +115,27 @@ def test_hyperparameters_change_the_configuration_of_a_run():
     )
 
 
+def test_trial_of_halving_is_a_part_of_a_run_of_full_length():
+    hp = keras_tuner.HyperParameters()
+    hp.values = {
+        "epsilon": 0.05,
+        "tuner/initial_epoch": 3,
+        "tuner/epochs": 7,
+    }
+    made = space(tuner="halving", epochs=9)
+    assert made.config(hp) == TrainingConfig(epsilon=0.05, epochs=9)
+    assert made.epochs(hp) == (3, 7)
+    assert space(tuner="hyperband", epochs=9).epochs(hp) == (0, 7)
+    del hp.values["tuner/initial_epoch"], hp.values["tuner/epochs"]
+    assert space(epochs=9).epochs(hp) == (0, 9)
+
+
+def test_halving_has_the_values_of_the_grid():
+    assert values_of(space(tuner="halving"), "epsilon") == values_of(
+        space(), "epsilon"
+    )
+
+
 def test_fraction_of_the_batch_is_searched():
     made = space(search=("epsilon", "inner_fraction"), inner_fraction=1 / 16)
     hp = made.hyperparameters()

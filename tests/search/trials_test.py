@@ -60,6 +60,15 @@ def test_choice_of_hyperband_is_among_trials_of_full_length():
     assert trials.describe(made[1]) == "epsilon=0.1, epochs=3"
 
 
+def test_nothing_is_chosen_where_all_of_full_length_failed():
+    made = rows(
+        trial(0, {"epsilon": 0.0, "tuner/epochs": 9}, status="FAILED"),
+        trial(1, {"epsilon": 0.1, "tuner/epochs": 3}, **measured(0.1)),
+        trial(2, {"epsilon": 0.0, "tuner/epochs": 3}, **measured(0.2)),
+    )
+    assert trials.best(made) is None and trials.baseline(made) is None
+
+
 def test_csv_and_table_have_what_any_trial_has(tmp_path):
     made = rows(
         trial(0, {"epsilon": 0.0}, **measured(0.5, seeds=(0.4, 0.6))),

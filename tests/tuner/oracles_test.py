@@ -7,6 +7,7 @@ from amp_keras import tuner
 from amp_keras.tuner.oracles import combinations
 
 EPSILONS = [0.0, 0.1, 0.2, 0.4]
+BY_EPOCHS = (tuner.HyperbandOracle, tuner.HalvingOracle)
 
 
 def space():
@@ -19,7 +20,7 @@ def space():
 
 
 def make(kind, directory, **arguments):
-    if kind is tuner.HyperbandOracle:
+    if kind in BY_EPOCHS:
         arguments.pop("max_trials", None)
         arguments["max_epochs"] = 4
     oracle = kind(
@@ -61,6 +62,7 @@ KINDS = [
     tuner.BayesianOracle,
     tuner.HyperbandOracle,
     tuner.GridOracle,
+    tuner.HalvingOracle,
 ]
 
 
@@ -73,7 +75,7 @@ def test_baseline_is_first_and_no_values_come_twice(kind, tmp_path):
     tried = [tuple(sorted(v.items())) for v in [first, *others]]
     assert len(set(tried)) == len(tried)
     assert all(v["epsilon"] > 0 for v in others)
-    if kind is tuner.HyperbandOracle:
+    if kind in BY_EPOCHS:
         assert first["tuner/epochs"] == 4
         assert len(tried) <= oracle.num_trials()
     else:
