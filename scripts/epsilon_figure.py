@@ -32,7 +32,8 @@ def main(metric, path, *folders):
         for number, (name, rows) in enumerate(tables.items()):
             _draw(axes, f"C{number}", name, rows, method, metric)
         axes.set_title(title)
-        axes.set_xscale("log")
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter("{x:g}")
         axes.set_xlabel("epsilon (dashed: plain training)")
         axes.grid(alpha=0.3)
     all_axes[0].set_ylabel(heading(metric))
