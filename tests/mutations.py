@@ -100,8 +100,8 @@ MUTATIONS = [
     (
         "perturbed passes in inference mode",
         STEP,
-        "y_pred = network(x, training=True)",
-        "y_pred = network(x, training=not keras.src.backend.in_stateless_scope())",
+        "network(x, training=True)",
+        "network(x, training=not keras.src.backend.in_stateless_scope())",
     ),
     (
         "sample weights left out",
@@ -366,7 +366,8 @@ MUTATIONS = [
         "buffers and noise of the part last (torch)",
         TORCH,
         "        with self._put_back():\n            with _LastingScope(",
-        "        with contextlib.nullcontext():\n            with _LastingScope(",
+        "        with contextlib.nullcontext():\n"
+        "            with _LastingScope(",
     ),
     (
         "metrics count the whole batch too (torch)",
