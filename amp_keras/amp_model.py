@@ -284,6 +284,10 @@ class AMPModel(Delegation, Trainer, keras.Model):
             return self.model(inputs, training=training)
         return self.model(inputs)
 
+    def _has_own_call(self):
+        """Whether this model does more than call its network."""
+        return getattr(self.call, "__func__", None) is not AMPModel.call
+
     @property
     def metrics(self):
         # Keras leaves out the metrics that a model within a model owns.

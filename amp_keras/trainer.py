@@ -273,15 +273,18 @@ class AMPTrainer:
     def _radius(self):
         return ops.convert_to_tensor(self._epsilon.variable)
 
+    def _network(self):
+        """Returns what a pass calls."""
+        return self
+
     def _forward(self, *batch):
         # A model or a loss may change containers and arrays in place.
-        x, y, sample_weight = keras.tree.map_structure(
-            lambda t: t if ops.is_tensor(t) else copy.copy(t), batch
-        )
+        x, y, sample_weight = map(_copied, batch)
+        network = self._network()
         if self._call_has_training_arg:
-            y_pred = self(x, training=True)
+            y_pred = network(x, training=True)
         else:
-            y_pred = self(x)
+            y_pred = network(x)
         loss = self._compute_loss(
             x=x,
             y=y,
@@ -350,8 +353,12 @@ class AMPTrainer:
     def _track_loss(self, loss, x, finite):
         loss *= self._num_replicas()
         if not self._skips_non_finite_steps():
-            loss += ops.cast(_nan_unless(finite), loss.dtype)
+            loss = self._or_nan(loss, finite)
         self._loss_tracker.update_state(loss, sample_weight=_batch_size(x))
+
+    def _or_nan(self, loss, finite):
+        """Returns the loss, or NaN if the step is not finite."""
+        return loss + ops.cast(_nan_unless(finite), loss.dtype)
 
     def _track_perturbation(
         self, loss, perturbed_loss, perturbation, epsilon, x, finite
@@ -422,6 +429,15 @@ class AMPTrainer:
 
     def _num_replicas(self):
         return 1
+
+
+def _copied(structure):
+    """Returns a structure in new containers, with its own arrays."""
+    if structure is None or ops.is_tensor(structure):
+        return structure
+    return keras.tree.map_structure(
+        lambda t: t if ops.is_tensor(t) else copy.copy(t), structure
+    )
 
 
 def _batch_size(x):

@@ -322,6 +322,37 @@ def test_train_step_of_a_subclass_may_extend_that_of_amp(cls):
         np.testing.assert_array_equal(a, b)
 
 
+class HalvesItsInputs(amp_keras.AMPModel):
+    def call(self, inputs, training=None):
+        return super().call(inputs / 2, training=training)
+
+
+def test_call_of_a_subclass_is_that_of_every_pass():
+    x, y = kinds.features(), np.ones((kinds.BATCH, 2))
+
+    def weights(cls, inputs):
+        keras.utils.set_random_seed(0)
+        model = cls(sequential(), epsilon=0.3)
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        model.train_on_batch(inputs, y)
+        return model.get_weights()
+
+    expected = weights(amp_keras.AMPModel, x / 2)
+    for a, b in zip(weights(HalvesItsInputs, x), expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="a hook of torch's modules")
+def test_hook_of_the_model_runs_in_every_pass():
+    model = amp_keras.AMPModel(sequential(), epsilon=0.3, inner_iters=2)
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    batch, calls = (kinds.features(), np.ones((kinds.BATCH, 2))), []
+    model.train_on_batch(*batch)
+    model.register_forward_hook(lambda *call: calls.append(call))
+    model.train_on_batch(*batch)
+    assert len(calls) == 3
+
+
 class Pops(keras.Model):
     """Takes what it needs out of the dict that it is given."""
 

@@ -100,8 +100,8 @@ MUTATIONS = [
     (
         "perturbed passes in inference mode",
         STEP,
-        "y_pred = self(x, training=True)",
-        "y_pred = self(x, training=not keras.src.backend.in_stateless_scope())",
+        "network(x, training=True)",
+        "network(x, training=not keras.src.backend.in_stateless_scope())",
     ),
     (
         "sample weights left out",
@@ -197,9 +197,9 @@ MUTATIONS = [
     ),
     (
         "non-finite steps applied (torch)",
-        TORCH,
-        "not torch.compiler.is_compiling() and finite",
-        "not torch.compiler.is_compiling()",
+        TORCH_BALL,
+        "math.isfinite(_norm_of_squares(tensors))",
+        "True",
     ),
     (
         "norms of float64 in float32",
@@ -311,7 +311,7 @@ MUTATIONS = [
     (
         "unseeded noise drawn anew (torch)",
         TORCH,
-        "            torch.set_rng_state(first.noise[0])\n",
+        "            _draw_from(first.noise)\n",
         "",
     ),
     (
@@ -365,8 +365,7 @@ MUTATIONS = [
     (
         "buffers and noise of the part last (torch)",
         TORCH,
-        "        with self._buffers_restored(), _noise_kept():\n"
-        "            with _LastingScope(",
+        "        with self._put_back():\n            with _LastingScope(",
         "        with contextlib.nullcontext():\n"
         "            with _LastingScope(",
     ),

@@ -32,7 +32,7 @@ class _LastingScope(PassScope):
         self._lasts = lasts
 
     def __enter__(self):
-        self.noise = torch.get_rng_state(), torch.cuda.get_rng_state_all()
+        self.noise = _noise()
         return super().__enter__()
 
     def __exit__(self, *exception):
@@ -50,42 +50,58 @@ class TorchTrainer(AMPTrainer):
     _arithmetic = perturbation
 
     def train_step(self, data):
-        if not self._perturbs():
-            logs = super().train_step(data)
-            return self._logs_without_perturbation(logs)
-        with self._weights_listed():
-            return self._amp_step(data)
-
-    @property
-    def trainable_weights(self):
-        """Is made once for a step, since Keras looks through all layers."""
-        listed = self.__dict__.get("_listed")
-        return super().trainable_weights if listed is None else listed
+        with self._lists_kept():
+            if self._perturbs():
+                return self._amp_step(data)
+        logs = super().train_step(data)
+        return self._logs_without_perturbation(logs)
 
     @contextlib.contextmanager
-    def _weights_listed(self):
-        # Keras would track a list that is an attribute.
-        self.__dict__["_listed"] = self.trainable_weights
+    def _lists_kept(self):
+        """A scope in which no list is made twice: Keras looks in all layers."""
+        # Keras would track what is an attribute.
+        self.__dict__["_lists"] = {}
         try:
             yield
         finally:
-            del self.__dict__["_listed"]
+            del self.__dict__["_lists"]
 
-    @contextlib.contextmanager
+    def _listed(self, name, make):
+        """Returns what `make()` returned when a step first asked for it."""
+        lists = self.__dict__.get("_lists")
+        if lists is None:
+            return make()
+        if name not in lists:
+            lists[name] = make()
+        return lists[name]
+
+    @property
+    def trainable_weights(self):
+        return self._listed(
+            "weights", lambda: super(TorchTrainer, self).trainable_weights
+        )
+
+    def _is_perturbed(self):
+        return self._listed("is_perturbed", super()._is_perturbed)
+
+    def _perturbed_variables(self):
+        return self._listed("perturbed", super()._perturbed_variables)
+
     def _first_scope(self):
         if self._inner_stride == 1:
-            with _LastingScope() as scope:
-                yield scope
-            return
-        with self._buffers_restored(), _noise_kept():
+            return _LastingScope()
+        return self._first_scope_of_part()
+
+    @contextlib.contextmanager
+    def _first_scope_of_part(self):
+        with self._put_back():
             with _LastingScope(lasts=self._is_number()) as scope:
                 yield scope
 
     @contextlib.contextmanager
     def _repeating_scope(self, first):
-        with self._buffers_restored(), _noise_kept():
-            torch.set_rng_state(first.noise[0])
-            torch.cuda.set_rng_state_all(first.noise[1])
+        with self._put_back():
+            _draw_from(first.noise)
             with PassScope(first.start) as scope:
                 yield scope
 
@@ -93,9 +109,23 @@ class TorchTrainer(AMPTrainer):
         is_number = self._is_number()
         return _LastingScope(first.start, lambda v: not is_number(v))
 
+    def _network(self):
+        """Is the network, unless something is to be done around it.
+
+        Keras spends as much on a call of this model as on that of a layer.
+        """
+        around = (
+            self._forward_pre_hooks,
+            self._forward_hooks,
+            self._backward_pre_hooks,
+            self._backward_hooks,
+            self._remat_mode,
+            self.activity_regularizer,
+        )
+        return self if any(around) or self._has_own_call() else self.model
+
     def _forward(self, x, y, sample_weight):
-        batch = keras.tree.flatten((x, y, sample_weight))
-        tensors = [t for t in batch if torch.is_tensor(t)]
+        tensors = _tensors((x, y, sample_weight))
         versions = [t._version for t in tensors]
         result = super()._forward(x, y, sample_weight)
         if [t._version for t in tensors] != versions:
@@ -107,25 +137,29 @@ class TorchTrainer(AMPTrainer):
         return result
 
     @contextlib.contextmanager
-    def _buffers_restored(self):
-        """A scope after which wrapped torch modules have the same buffers."""
+    def _put_back(self):
+        """A scope that leaves torch's buffers and generators as they were."""
         buffers = [
             buffer
             for layer in self._flatten_layers()
             if isinstance(layer, keras.layers.TorchModuleWrapper)
             for buffer in layer.module.buffers()
         ]
-        values = [buffer.clone() for buffer in buffers]
+        values, noise = [buffer.clone() for buffer in buffers], _noise()
         try:
             yield
         finally:
+            _draw_from(noise)
             for buffer, value in zip(buffers, values):
                 buffer.copy_(value)
 
+    def _or_nan(self, loss, finite):
+        if finite is True:
+            return loss
+        return super()._or_nan(loss, finite)
+
     def _if_finite(self, gradients, finite):
-        # A CPU knows without waiting; a graph must hold either case.
-        is_known = finite.device.type == "cpu"
-        if is_known and not torch.compiler.is_compiling() and finite:
+        if finite is True:
             return gradients
         return super()._if_finite(gradients, finite)
 
@@ -134,6 +168,24 @@ class TorchTrainer(AMPTrainer):
             self.optimizer.apply(gradients, self.trainable_weights)
 
 
-def _noise_kept():
-    """A scope after which torch draws as if nothing had been drawn in it."""
-    return torch.random.fork_rng(devices=range(torch.cuda.device_count()))
+def _tensors(batch):
+    """Returns the tensors of a batch; what is one needs no search."""
+    tensors = []
+    for structure in batch:
+        is_one = torch.is_tensor(structure)
+        found = [structure] if is_one else keras.tree.flatten(structure)
+        tensors += filter(torch.is_tensor, found)
+    return tensors
+
+
+def _noise():
+    """Returns the states of torch's own generators, on the CPU and GPUs."""
+    # To ask for the latter would take memory of a GPU that is not in use.
+    in_use = torch.cuda.is_initialized()
+    return torch.get_rng_state(), in_use and torch.cuda.get_rng_state_all()
+
+
+def _draw_from(noise):
+    on_cpu, on_gpus = noise
+    torch.set_rng_state(on_cpu)
+    torch.cuda.set_rng_state_all(on_gpus or [])
