@@ -60,7 +60,7 @@ class PassScope(keras.StatelessScope):
         self._read.add(id(variable))
         if self._is_differentiated and self.is_substituted(variable):
             self.recomputed.append(variable)
-        return self.value_of(variable)
+        return super().get_current_value(variable)
 
     def add_update(self, update):
         variable, _ = update

@@ -85,7 +85,12 @@ class TorchTrainer(AMPTrainer):
         return self._listed("is_perturbed", super()._is_perturbed)
 
     def _perturbed_variables(self):
-        return self._listed("perturbed", super()._perturbed_variables)
+        return self._listed(
+            "perturbed",
+            lambda: self._of_perturbed(
+                [w.value.detach() for w in self.trainable_weights]
+            ),
+        )
 
     def _first_scope(self):
         if self._inner_stride == 1:
@@ -180,12 +185,13 @@ def _tensors(batch):
 
 def _noise():
     """Returns the states of torch's own generators, on the CPU and GPUs."""
-    # To ask for the latter would take memory of a GPU that is not in use.
+    # Where no GPU is in use, to ask would take memory of one.
     in_use = torch.cuda.is_initialized()
-    return torch.get_rng_state(), in_use and torch.cuda.get_rng_state_all()
+    on_gpus = torch.cuda.get_rng_state_all() if in_use else []
+    return torch.get_rng_state(), on_gpus
 
 
 def _draw_from(noise):
     on_cpu, on_gpus = noise
     torch.set_rng_state(on_cpu)
-    torch.cuda.set_rng_state_all(on_gpus or [])
+    torch.cuda.set_rng_state_all(on_gpus)
