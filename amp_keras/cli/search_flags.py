@@ -147,6 +147,11 @@ def _check(values):
             "--epsilon is what the search chooses; --epsilons=VALUE,VALUE,... "
             f"says among which. Received: --epsilon={values.epsilon}"
         )
+    if values.adapt_epsilon:
+        raise AMPKerasError(
+            "--adapt_epsilon sets what the search would choose: take "
+            "apps/train.py. Received: --adapt_epsilon=true"
+        )
     if values.validation_split == 0:
         raise AMPKerasError(
             "--validation_split must be greater than 0: trials are compared by "

@@ -4,16 +4,21 @@ from amp_keras.callbacks import AdaptiveEpsilon
 from amp_keras.errors import AMPKerasError
 
 
+def is_on(config):
+    """Returns whether the radius of a run is set: with 0 it stays 0."""
+    return config.adapt_epsilon and config.epsilon != 0
+
+
 def callbacks(config):
     """Returns the callbacks that set the radius, none if it is fixed."""
-    if not config.adapt_epsilon:
+    if not is_on(config):
         return []
     return [AdaptiveEpsilon(initial=config.epsilon, epochs=config.epochs)]
 
 
 def check(config):
     """Raises an `AMPKerasError` if other flags leave nothing to set it by."""
-    if not config.adapt_epsilon:
+    if not is_on(config):
         return
     if not config.validation_split:
         raise AMPKerasError(

@@ -23,7 +23,12 @@ def learning_rate(config):
 
 
 def check(config):
-    """Raises an `AMPKerasError` if AdamW is to have what is of SGD."""
+    """Raises an `AMPKerasError` if flags contradict each other."""
+    if config.milestones and config.warmup_epochs:
+        raise AMPKerasError(
+            "--warmup_epochs must be 0 with --milestones. "
+            f"Received: --warmup_epochs={config.warmup_epochs:g}"
+        )
     if config.optimizer == SGD:
         return
     for name in _OF_SGD:
@@ -106,11 +111,6 @@ def _schedule(config, steps_per_epoch):
     """Steps at the milestones, or a linear warm-up and a cosine to zero."""
     rate = learning_rate(config)
     if config.milestones:
-        if config.warmup_epochs:
-            raise AMPKerasError(
-                "--warmup_epochs must be 0 with --milestones. "
-                f"Received: --warmup_epochs={config.warmup_epochs:g}"
-            )
         milestones = [int(epoch) for epoch in config.milestones.split(",")]
         # The rate of a boundary is that before it.
         return keras.optimizers.schedules.PiecewiseConstantDecay(

@@ -26,13 +26,13 @@ def build(config, network):
             no variable.
     """
     check(config)
-    adaptive_epsilon.check(config)
     _check_perturbs_some_variable(config, network)
+    is_set_later = adaptive_epsilon.is_on(config)
     shared = {
-        "epsilon": 0.0 if config.adapt_epsilon else config.epsilon,
+        "epsilon": 0.0 if is_set_later else config.epsilon,
         "norm": config.norm,
         "perturb": config.perturb,
-        "log_perturbation": config.log_perturbation or config.adapt_epsilon,
+        "log_perturbation": config.log_perturbation or is_set_later,
     }
     if config.perturbation == RANDOM:
         return RandomPerturbation(network, seed=config.seed, **shared)
@@ -47,7 +47,8 @@ def build(config, network):
 
 
 def check(config):
-    """Raises an `AMPKerasError` if a random perturbation is to ascend."""
+    """Raises an `AMPKerasError` if flags contradict each other."""
+    adaptive_epsilon.check(config)
     if config.perturbation != RANDOM:
         return
     for name, neutral in NEUTRAL_ASCENT.items():

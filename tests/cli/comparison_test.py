@@ -289,7 +289,7 @@ def test_values_are_chosen_with_the_first_seed_for_all(tmp_path, capsys):
         ([], "give either methods to train and compare"),
         (["--methods=erm", "runs/one"], "or the folders of finished runs"),
         (["--methods=erm,erm"], "each once"),
-        (["--methods=emr"], "--methods must be of amp, "),
+        (["--methods=emr"], "--methods must be of adaptive, "),
         (["--methods=amp:epsilom=1"], "Received: epsilom in the method 'amp'"),
         (["--methods=amp:seed=1"], "flags of training other than --seed"),
         (["--methods=amp:epsilon=-1"], "--epsilon of the method 'amp'"),

@@ -68,7 +68,7 @@ def test_a_file_does_not_outlive_its_run(config_from):
         ({"epochs": True}, "epochs must be an integer. Received: true"),
         ({"seed": None}, "seed must be an integer. Received: null"),
         ({"augment": 1}, "augment must be true or false. Received: 1"),
-        ({"model": "resnet21"}, "must be one of resnet8, resnet20, resnet32"),
+        ({"model": "resnet21"}, "must be one of mlp, resnet8, resnet20"),
         ({"perturb": "("}, "must be a regular expression"),
         ([1], "must be a JSON file that holds an object"),
         ("{", "must be a JSON file. Received"),

@@ -288,6 +288,7 @@ WRONG = {
     "--epsilons=0": "--epsilons must be numbers >= 0 with commas",
     "--epsilons=0.1,x": "Received: --epsilons=0.1,x",
     "--validation_split=0": "--validation_split must be greater than 0",
+    "--adapt_epsilon": "--adapt_epsilon sets what the search would choose",
     "--tuner=hyperband --max_trials=9": "must not be given with --tuner=hyp",
     "--tuner=halving --max_trials=9": "trials follows from --epsilons",
     "--tuner=halving --epochs=8 --perturb_from=0.2": "after 2 of 8 epochs",

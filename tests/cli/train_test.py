@@ -366,6 +366,11 @@ def test_radius_is_set_by_validation_loss_wherever_the_method_is_said(
     assert "epsilon set by validation loss from 0.2 on" in page
 
 
+def test_radius_of_plain_training_is_not_set(tmp_path):
+    path = small(tmp_path, "--adapt_epsilon", "--epsilon=0", "--epochs=1")
+    assert "plain training" in (path / "README.md").read_text()
+
+
 @pytest.mark.parametrize(
     "arguments, said",
     [
