@@ -35,7 +35,7 @@ def assert_same(ours, theirs, rtol=2e-6):
 
 @NORMS
 @pytest.mark.parametrize("radius", [0.3, 1e3])
-@pytest.mark.parametrize("scale", [0.0, 1e-20, 1e-6, 1.0, 1e6, 1e20])
+@pytest.mark.parametrize("scale", [0.0, 1e-25, 1e-20, 1e-6, 1.0, 1e6, 1e20])
 def test_project(scale, radius, norm):
     perturbation = tensors(scale)
     for epsilon in (radius * scale, keras.ops.array(radius * scale, "float32")):
