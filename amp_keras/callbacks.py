@@ -2,14 +2,14 @@
 
 import json
 import math
-import os
 import pathlib
 import warnings
 
 import keras
 
-# An ascent of the paper's step size follows the gradient's length.
-_USUAL_STEP = 1.0
+from amp_keras import atomic_file
+from amp_keras.perturbation import USUAL_STEP
+
 # Validation loss / training loss from which on a run is perturbed.
 _BEGIN = 1.05
 _TINY = 1e-12
@@ -182,7 +182,7 @@ class AdaptiveEpsilon(keras.callbacks.Callback):
                 "`log_perturbation=True`, whose logs have the perturbed loss. "
                 f"Received: model={model!r} (of type {type(model)})"
             )
-        if model.inner_lr <= _USUAL_STEP:
+        if model.inner_lr <= USUAL_STEP:
             warnings.warn(
                 "the ascent does not reach a large radius by steps of the "
                 "gradient's length; `inner_lr=1e6` makes them reach any. "
@@ -259,9 +259,8 @@ class _EpsilonFile:
         """Adds the epsilon of the next epoch."""
         self._values.append(epsilon)
         if self._path:
-            new = self._path.with_name(f".new-{self._path.name}")
-            new.write_text(json.dumps({"epsilon": self._values}))
-            os.replace(new, self._path)
+            text = json.dumps({"epsilon": self._values})
+            atomic_file.write_text(self._path, text)
 
     def _read(self, epoch):
         try:
@@ -284,8 +283,9 @@ class _EpsilonFile:
 def _ratio(loss, perturbed_loss):
     """Returns how many times the perturbed loss another one is.
 
-    Nothing follows from losses that are not finite.
+    Nothing follows from losses that are not finite, and one that is negative
+    counts as zero.
     """
     if not math.isfinite(loss) or not math.isfinite(perturbed_loss):
         return 1.0
-    return loss / max(perturbed_loss, _TINY)
+    return max(loss, 0.0) / max(perturbed_loss, _TINY)

@@ -11,6 +11,9 @@ from keras import ops
 
 NORMS = ("global", "per_variable")
 
+# The paper's step size: an ascent follows the gradient's length.
+USUAL_STEP = 1.0
+
 # The least norm that float32 divides by without loss of precision.
 _TINY = 1e-37
 

@@ -11,7 +11,8 @@ python scripts/experiments.py gate-cifar10n --seeds=1   # only the first seed
 
 Environment variables name folders of data: `TFDS`, where CIFAR-10 is;
 `CIFAR10_N`, which `prepare_cifar10_n.py` wrote; `GTSRB`, with the archives; and
-`GTSRB_PREPARED`, where TFDS keeps what it makes of them.
+`GTSRB_PREPARED`, where TFDS keeps what it makes of them. Pages that are copied
+to `docs/results/` have these names instead of the folders.
 """
 
 import os

@@ -71,6 +71,10 @@ def test_losses_that_are_not_finite_leave_it_as_it_is():
     assert steered(losses, epsilon=0.1) == [0.1, 0.1, 0.1]
 
 
+def test_negative_loss_makes_the_radius_smaller():
+    assert steered([(-1.0, -2.0)], epsilon=0.1) == [0.1, 0.05]
+
+
 def compiled(**arguments):
     arguments = {"inner_lr": 1e6, "log_perturbation": True, **arguments}
     model = amp_keras.AMPModel(networks.plain_mlp(), 0.0, **arguments)

@@ -8,8 +8,8 @@ import shutil
 
 import numpy as np
 
+from amp_keras import atomic_file
 from amp_keras.errors import AMPKerasError
-from amp_keras.experiments import atomic_file
 
 _KEPT = 2
 _NAME = re.compile(r"step-(\d+)\.checkpoint")

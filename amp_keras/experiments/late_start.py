@@ -5,9 +5,7 @@ import warnings
 
 from amp_keras.callbacks import EpsilonScheduler
 from amp_keras.experiments.perturbed_model import ADVERSARIAL
-
-# An ascent of the paper's step size follows the gradient's length.
-_USUAL_STEP = 1.0
+from amp_keras.perturbation import USUAL_STEP
 
 
 def first_epoch(config):
@@ -33,7 +31,7 @@ def _warn(config, first):
             f"--epochs={config.epochs}",
             stacklevel=3,
         )
-    elif config.perturbation == ADVERSARIAL and config.inner_lr <= _USUAL_STEP:
+    elif config.perturbation == ADVERSARIAL and config.inner_lr <= USUAL_STEP:
         warnings.warn(
             "the gradient of a network that has fitted its data is nearly "
             "zero, and with it a perturbation that begins late; --inner_lr=1e6 "

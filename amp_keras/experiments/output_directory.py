@@ -15,8 +15,8 @@ import filelock
 import keras
 
 from amp_keras import __version__
+from amp_keras import atomic_file
 from amp_keras.errors import AMPKerasError
-from amp_keras.experiments import atomic_file
 from amp_keras.experiments import command
 from amp_keras.experiments import json_file
 

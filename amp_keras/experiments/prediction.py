@@ -5,9 +5,9 @@ import io
 
 import numpy as np
 
+from amp_keras import atomic_file
 from amp_keras.datasets import image_files
 from amp_keras.errors import AMPKerasError
-from amp_keras.experiments import atomic_file
 from amp_keras.experiments import classification
 from amp_keras.experiments.evaluated_network import log_probabilities
 
