@@ -78,3 +78,14 @@ def test_transformer_learns_by_amp_as_well_as_plainly(tmp_path):
         for error, nll in runs:
             assert error < 15
             assert nll < 0.5
+
+
+@pytest.mark.slow
+def test_amp_fits_fewer_wrong_labels_when_a_network_is_fine_tuned(tmp_path):
+    results = run("fine_tuning", "results", tmp_path)
+    errors = {
+        name: sum(error for error, _ in runs) / len(runs)
+        for name, runs in results.items()
+    }
+    assert errors["AMP"] < 0.75 * errors["plain"]
+    assert errors["AMP"] < errors["early stopping"]
