@@ -1,42 +1,102 @@
-"""The last epochs of several comparisons in one table.
+"""Methods of several comparisons in one table.
 
 ```
 python scripts/comparisons_table.py FOLDER...
+python scripts/comparisons_table.py --chosen --methods=erm,adaptive FOLDER...
 ```
 
-Each folder has the `comparison.csv` of `apps/compare.py`: test error (%) and
-NLL at the last epoch, mean and standard deviation over seeds.
+A row is a folder that `apps/compare.py` has written. A cell is test error (%)
+and NLL, mean and standard deviation over seeds, of the last epoch or, with
+`--chosen`, of the epoch of the lowest validation loss. In brackets is the value
+of a method's hyperparameter; where several values were run with all seeds, the
+one of the lowest error in that epoch.
 """
 
+import argparse
 import csv
+import json
+import os
 import pathlib
-import sys
 
 from amp_keras.experiments import markdown
 
+_HEADERS = {
+    "erm": "plain training",
+    "sam": "SAM",
+    "amp": "AMP",
+    "amp-eighth": "AMP on 1/8",
+    "adaptive": "radius set during the run",
+    "adaptive-eighth": "radius set during the run, 1/8",
+}
 
-def main(folders):
-    rows = [
-        [pathlib.Path(folder).name, *_cells(row)]
-        for folder in folders
-        for row in _read(folder)
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folders", nargs="+", type=pathlib.Path)
+    parser.add_argument("--methods", default=",".join(_HEADERS))
+    parser.add_argument("--chosen", action="store_true")
+    parser.add_argument("--links_from", default="docs")
+    flags = parser.parse_args()
+    methods = flags.methods.split(",")
+    prefix = "" if flags.chosen else "last_"
+    rows = []
+    for folder in flags.folders:
+        results = _results(folder)
+        rows.append(
+            [
+                _link(folder, flags.links_from),
+                results["erm"]["seeds"],
+                *(_cell(results, method, prefix) for method in methods),
+            ]
+        )
+    headers = [_HEADERS.get(method, method) for method in methods]
+    print(markdown.table(["data and network", "seeds", *headers], rows))
+
+
+def _results(folder):
+    """Returns the rows of a comparison by the name of the method."""
+    with open(folder / "comparison.csv", newline="") as file:
+        return {row["method"]: row for row in csv.DictReader(file)}
+
+
+def _link(folder, links_from):
+    page = os.path.relpath(folder / "README.md", links_from)
+    return f"[{_setting(folder)}]({page})"
+
+
+def _setting(folder):
+    """Returns what was trained, in words."""
+    config = json.loads((folder / "config.json").read_text())
+    words = [config["dataset"]]
+    if config["labels"]:
+        words.append(config["labels"])
+    elif config["label_noise"]:
+        words.append(f"{100 * config['label_noise']:.0f} % wrong")
+    words.append(config["model"])
+    if config["augment"]:
+        words.append("augmented")
+    if config["epochs"] != 40:
+        words.append(f"{config['epochs']} epochs")
+    if config["batch_size"] != 64:
+        words.append(f"batches of {config['batch_size']}")
+    if config.get("optimizer", "sgd") != "sgd":
+        words.append(config["optimizer"])
+    return ", ".join(words)
+
+
+def _cell(results, method, prefix):
+    values = [
+        name
+        for name in results
+        if name == method or name.startswith(f"{method}-epsilon-")
     ]
-    columns = ["comparison", "method", "seeds", "test error %", "test NLL"]
-    print(markdown.table(columns, rows))
-
-
-def _read(folder):
-    with open(pathlib.Path(folder) / "comparison.csv", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _cells(row):
-    return [
-        row["title"],
-        row["seeds"],
-        _mean_and_std(row, "last_test_error", 100, 1),
-        _mean_and_std(row, "last_test_loss", 1, 3),
-    ]
+    if not values:
+        return "-"
+    best = min(values, key=lambda n: float(results[n][f"{prefix}test_error"]))
+    error = _mean_and_std(results[best], f"{prefix}test_error", 100, 1)
+    nll = _mean_and_std(results[best], f"{prefix}test_loss", 1, 3)
+    epsilon = best.removeprefix(method).removeprefix("-epsilon-")
+    return f"{error} / {nll}" + (f" ({epsilon})" if epsilon else "")
 
 
 def _mean_and_std(row, name, factor, decimals):
@@ -46,4 +106,4 @@ def _mean_and_std(row, name, factor, decimals):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
