@@ -47,9 +47,15 @@ def _radii(sam, amp, eighth, sixteenth):
     return f"--methods={','.join(['erm', *methods])}"
 
 
+def _starts(method):
+    """Returns plain training and a method that begins after parts of a run."""
+    late = [f"{method}:perturb_from={part}" for part in (0.1, 0.25, 0.5, 0.85)]
+    return f"--methods={','.join(['erm', method, *late])}"
+
+
 _OF_WRONG = _radii(
-    sam=(0.125, 0.25, 0.5, 1, 2, 4),
-    amp=(0.125, 0.25, 0.5, 1, 2, 4),
+    sam=(0.125, 0.25, 0.5, 1, 2, 4, 8, 16),
+    amp=(0.125, 0.25, 0.5, 1, 2, 4, 8, 16),
     eighth=(0.25, 0.5, 1, 2, 4, 8),
     sixteenth=(0.25, 0.5, 1, 2, 4, 8),
 )
@@ -100,6 +106,11 @@ EXPERIMENTS = {
     "digits-40-120epochs": (
         f"{_DIGITS} {_RESNET} {_WRONG} --epochs=120 --seeds=2 {_SHORT}"
     ),
+    # When to begin, with the ascent normalized.
+    "digits-40-late": (
+        f"{_DIGITS} {_RESNET} {_WRONG} --seeds=3 {_starts('sam:epsilon=1')}"
+    ),
+    "digits-0-late": f"{_DIGITS} {_MLP} --seeds=5 {_starts('sam:epsilon=0.5')}",
 }
 
 _ADAPTIVE = "--methods=erm,adaptive,adaptive-eighth"
