@@ -145,11 +145,11 @@ EXPERIMENTS |= {
     ),
     "gate-cifar10n": (
         f"{_CIFAR10_N} {_RESNET} --seeds=3 "
-        "--methods=erm,adaptive-eighth,amp-eighth:epsilon=0.4"
+        "--methods=erm,adaptive-eighth,amp-eighth:epsilon=0.4,amp:epsilon=0.2"
     ),
     "gate-gtsrb-40": (
         f"{_GTSRB} {_RESNET} {_WRONG} --seeds=3 "
-        "--methods=erm,adaptive-eighth,amp-eighth:epsilon=0.2"
+        "--methods=erm,adaptive-eighth,amp-eighth:epsilon=0.2,amp:epsilon=0.1"
     ),
 }
 
