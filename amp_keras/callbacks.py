@@ -10,8 +10,9 @@ import keras
 from amp_keras import atomic_file
 from amp_keras.perturbation import USUAL_STEP
 
-# Validation loss / training loss from which on a run is perturbed.
-_BEGIN = 1.05
+# Validation loss / training loss from which on a run is perturbed, and the
+# first epoch whose losses count: those of epoch 0 are of an untrained network.
+_BEGIN, _EARLIEST = 1.15, 1
 _TINY = 1e-12
 
 
@@ -92,8 +93,8 @@ class AdaptiveEpsilon(keras.callbacks.Callback):
         epsilon *= clip((val_loss / perturbed_loss) ** 2, 1 / r, r)
 
     where `r = pace ** (1 / epochs)`. Training is plain, one pass a step, until
-    the validation loss is 5 % above the training loss, and again where epsilon
-    falls below `minimum`. A `perturbed_loss` that augmentation or MixUp raises
+    the validation loss is 15 % above the training loss, after the second epoch
+    at the earliest, and again where epsilon falls below `minimum`. A `perturbed_loss` that augmentation or MixUp raises
     makes for smaller radii.
 
     `val_loss` need not be of clean labels, but of labels as wrong as those of
@@ -209,18 +210,20 @@ class AdaptiveEpsilon(keras.callbacks.Callback):
             )
         logs["epsilon"] = self.model.epsilon
         ratio = _ratio(logs["val_loss"], logs["perturbed_loss"])
-        self.model.epsilon = self._next(self.model.epsilon, ratio)
+        self.model.epsilon = self._next(epoch, self.model.epsilon, ratio)
         self._history.append(self.model.epsilon)
 
-    def _next(self, epsilon, ratio):
+    def _next(self, epoch, epsilon, ratio):
         """Returns the radius of the next epoch.
 
         Args:
-            epsilon: Float >= 0, that of the epoch that has ended.
+            epoch: Int >= 0, the epoch that has ended.
+            epsilon: Float >= 0, that of this epoch.
             ratio: Float, its validation loss / its perturbed loss.
         """
         if not epsilon:
-            return self.initial if ratio > _BEGIN else 0.0
+            begins = epoch >= _EARLIEST and ratio > _BEGIN
+            return self.initial if begins else 0.0
         most = self.pace ** (1 / (self.epochs or self.params["epochs"]))
         epsilon *= min(max(ratio**2, 1 / most), most)
         return min(epsilon, self.maximum) if epsilon >= self.minimum else 0.0

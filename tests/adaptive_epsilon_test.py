@@ -40,9 +40,13 @@ def steered(losses, epsilon=0.0, **arguments):
 
 
 def test_training_is_plain_until_validation_loss_is_above_training_loss():
-    losses = [(1.0, 1.2), (1.0, 0.96), (1.0, 0.95)]
+    losses = [(1.0, 1.2), (1.0, 0.87), (1.0, 0.86)]
     assert steered(losses) == [0, 0, 0, 0.05]
     assert steered(losses, initial=0.3) == [0, 0, 0, 0.3]
+
+
+def test_losses_of_the_first_epoch_begin_nothing():
+    assert steered([(3.0, 1.0), (3.0, 1.0)]) == [0, 0, 0.05]
 
 
 def test_epsilon_moves_by_the_square_of_the_ratio_within_the_pace():

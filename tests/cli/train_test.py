@@ -349,6 +349,7 @@ def test_radius_is_set_by_validation_loss_wherever_the_method_is_said(
     """It begins with --epsilon, and with none in an epoch that underfits."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("amp_keras.callbacks._BEGIN", 0.0)
+    monkeypatch.setattr("amp_keras.callbacks._EARLIEST", 0)
     run_app(
         "--epochs=2",
         "--train_examples=64",

@@ -151,6 +151,7 @@ def test_killed_run_whose_radius_is_set_ends_as_if_left_alone(
 ):
     """The radius was set after the first epoch; it is killed in the second."""
     monkeypatch.setattr("amp_keras.callbacks._BEGIN", 0.0)
+    monkeypatch.setattr("amp_keras.callbacks._EARLIEST", 0)
     config = dataclasses.replace(
         CONFIG, epsilon=0.05, adapt_epsilon=True, inner_lr=1e6
     )
