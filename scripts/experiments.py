@@ -113,6 +113,19 @@ EXPERIMENTS = {
     "digits-0-late": f"{_DIGITS} {_MLP} --seeds=5 {_starts('sam:epsilon=0.5')}",
 }
 
+# What the ascent on a part keeps of the gain, and what it takes, on an idle
+# machine.
+EXPERIMENTS |= {
+    "cost-digits-40": (
+        f"{_DIGITS} {_RESNET} {_WRONG} --seeds=3 "
+        "--methods=erm,amp:epsilon=1,amp-eighth:epsilon=4"
+    ),
+    "cost-digits-0": (
+        f"{_DIGITS} {_RESNET} --seeds=3 "
+        "--methods=erm,amp:epsilon=0.2,amp-eighth:epsilon=0.5"
+    ),
+}
+
 _ADAPTIVE = "--methods=erm,adaptive,adaptive-eighth"
 EXPERIMENTS |= {
     # The radius during the run: clean data that the network fits,
