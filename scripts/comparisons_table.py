@@ -28,6 +28,15 @@ _HEADERS = {
     "adaptive": "radius set during the run",
     "adaptive-eighth": "radius set during the run, 1/8",
 }
+_NAMES = {
+    "cifar10": "CIFAR-10",
+    "cifar10_n": "CIFAR-10N",
+    "gtsrb": "GTSRB",
+    "mlp": "MLP",
+    "resnet8": "ResNet-8",
+    "resnet20": "ResNet-20",
+    "adamw": "AdamW",
+}
 
 
 def main():
@@ -72,6 +81,8 @@ def _setting(folder):
         words.append(config["labels"])
     elif config["label_noise"]:
         words.append(f"{100 * config['label_noise']:.0f} % wrong")
+    else:
+        words.append("right labels")
     words.append(config["model"])
     if config["augment"]:
         words.append("augmented")
@@ -81,7 +92,7 @@ def _setting(folder):
         words.append(f"batches of {config['batch_size']}")
     if config.get("optimizer", "sgd") != "sgd":
         words.append(config["optimizer"])
-    return ", ".join(words)
+    return ", ".join(_NAMES.get(word, word) for word in words)
 
 
 def _cell(results, method, prefix):
