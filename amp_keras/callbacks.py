@@ -94,8 +94,8 @@ class AdaptiveEpsilon(keras.callbacks.Callback):
 
     where `r = pace ** (1 / epochs)`. Training is plain, one pass a step, until
     the validation loss is 15 % above the training loss, after the second epoch
-    at the earliest, and again where epsilon falls below `minimum`. A `perturbed_loss` that augmentation or MixUp raises
-    makes for smaller radii.
+    at the earliest, and again where epsilon falls below `minimum`. A
+    `perturbed_loss` that augmentation or MixUp raises makes for smaller radii.
 
     `val_loss` need not be of clean labels, but of labels as wrong as those of
     the training data. Data that chose the radius do not tell how good the
