@@ -40,26 +40,28 @@ _NAMES = {
 
 
 def main():
+    flags = _parse_arguments()
+    methods = flags.methods.split(",")
+    headers = [_HEADERS.get(method, method) for method in methods]
+    rows = [_row(folder, methods, flags) for folder in flags.folders]
+    print(markdown.table(["data and network", "seeds", *headers], rows))
+
+
+def _parse_arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("folders", nargs="+", type=pathlib.Path)
     parser.add_argument("--methods", default=",".join(_HEADERS))
     parser.add_argument("--chosen", action="store_true")
     parser.add_argument("--links_from", default="docs")
-    flags = parser.parse_args()
-    methods = flags.methods.split(",")
+    return parser.parse_args()
+
+
+def _row(folder, methods, flags):
+    results = _results(folder)
     prefix = "" if flags.chosen else "last_"
-    rows = []
-    for folder in flags.folders:
-        results = _results(folder)
-        rows.append(
-            [
-                _link(folder, flags.links_from),
-                results["erm"]["seeds"],
-                *(_cell(results, method, prefix) for method in methods),
-            ]
-        )
-    headers = [_HEADERS.get(method, method) for method in methods]
-    print(markdown.table(["data and network", "seeds", *headers], rows))
+    cells = [_cell(results, method, prefix) for method in methods]
+    link = _link(folder, flags.links_from)
+    return [link, results["erm"]["seeds"], *cells]
 
 
 def _results(folder):

@@ -178,11 +178,13 @@ ALLOWED = {
         "guides",
         "keras",
         "matplotlib",
+        "numpy",
         "mutations",
         "parity",
         "processes",
         "published_networks",
         "soak",
+        "sklearn",
     },
 }
 
