@@ -21,7 +21,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import scale
 
-import amp_keras
+from amp_keras.amp_model import AMPModel
 from amp_keras.experiments import markdown
 
 EPSILON = 0.5
@@ -63,9 +63,7 @@ def train(x, y, inner_lr, seed):
             layers.Dense(1),
         ]
     )
-    model = amp_keras.AMPModel(
-        network, EPSILON, inner_lr=inner_lr, log_perturbation=True
-    )
+    model = AMPModel(network, EPSILON, inner_lr=inner_lr, log_perturbation=True)
     model.compile(keras.optimizers.Adam(0.001), "mean_squared_error")
     logs = model.fit(x, y, 32, 60, 0, validation_data=(x_val, y_val)).history
     names = ("perturbation_norm", "perturbation_clipped", "val_loss")

@@ -167,6 +167,7 @@ ALLOWED = {
     "docs/guides": {"amp_keras", "keras", "matplotlib", "numpy", "sklearn"},
     # Beside the networks, helpers in tests/.
     "scripts": {
+        "amp_keras.amp_model",
         "amp_keras.comparison.page",
         "amp_keras.experiments.markdown",
         "amp_keras.models",
