@@ -5,7 +5,7 @@ KERAS_BACKEND=torch python scripts/regression_steps.py FIGURE.png
 ```
 
 A small MLP on scikit-learn's diabetes data, with its targets in units of their
-standard deviation times a factor: the gradients are then larger by its square.
+standard deviation times a factor, with which the gradients grow.
 It prints, for each factor and `inner_lr`, the mean norm of the perturbation
 over the last epoch, the share of steps in which it reached epsilon, and the
 validation error in standard deviations, means over three seeds.

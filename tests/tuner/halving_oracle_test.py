@@ -121,15 +121,20 @@ def test_search_ends_where_all_but_the_baseline_failed(tmp_path):
     assert described(oracle) == TRIALS[:6]
 
 
+def resumed(folder):
+    """Returns the trials of a search that goes on from its files."""
+    oracle = make(folder)
+    oracle.reload()
+    run(oracle)
+    return described(oracle)
+
+
 @pytest.mark.parametrize("ended", range(len(TRIALS)))
 def test_search_that_was_killed_chooses_the_same(ended, tmp_path):
     stopped = make(tmp_path)
     run(stopped, limit=ended)
     stopped.create_trial("tuner0")
-    resumed = make(tmp_path)
-    resumed.reload()
-    run(resumed)
-    assert described(resumed) == TRIALS
+    assert resumed(tmp_path) == TRIALS
 
 
 def test_trial_that_ended_as_its_process_was_killed_goes_on(tmp_path):
@@ -138,10 +143,7 @@ def test_trial_that_ended_as_its_process_was_killed_goes_on(tmp_path):
     # Killed when the last trial of the rung was written, and the oracle not.
     stopped.save = lambda: None
     run(stopped, limit=1)
-    resumed = make(tmp_path)
-    resumed.reload()
-    run(resumed)
-    assert described(resumed) == TRIALS
+    assert resumed(tmp_path) == TRIALS
 
 
 def test_rung_waits_for_the_trials_before_and_not_for_the_baseline(tmp_path):
