@@ -10,9 +10,10 @@ python scripts/experiments.py gate-cifar10n --seeds=1   # only the first seed
 ```
 
 Environment variables name folders of data: `TFDS`, where CIFAR-10 is;
-`CIFAR10_N`, which `prepare_cifar10_n.py` wrote; `GTSRB`, with the archives; and
-`GTSRB_PREPARED`, where TFDS keeps what it makes of them. Pages that are copied
-to `docs/results/` have these names instead of the folders.
+`CIFAR10_N`, which `prepare_cifar10_n.py` wrote; `GTSRB`, with the archives;
+`GTSRB_PREPARED`, where TFDS keeps what it makes of them; and `DIGITS_SPLITS`,
+which `scripts/digits_splits.py` wrote. Pages that are copied to `docs/results/`
+have these names instead of the folders.
 """
 
 import os
@@ -106,6 +107,9 @@ EXPERIMENTS = {
     "digits-40-120epochs": (
         f"{_DIGITS} {_RESNET} {_WRONG} --epochs=120 --seeds=2 {_SHORT}"
     ),
+    "digits-40-adamw-radius": (
+        f"{_DIGITS} {_RESNET} {_WRONG} --optimizer=adamw --seeds=2 {_SHORT}"
+    ),
     # When to begin, with the ascent normalized.
     "digits-40-late": (
         f"{_DIGITS} {_RESNET} {_WRONG} --seeds=3 {_starts('sam:epsilon=1')}"
@@ -133,7 +137,7 @@ EXPERIMENTS |= {
     "gate-digits-0-mlp": f"{_DIGITS} {_MLP} --seeds=5 {_ADAPTIVE}",
     "gate-cifar10-0": (
         f"--dataset=cifar10 --data_dir=$TFDS {_SLICE} {_RESNET} "
-        "--seeds=3 --methods=erm,adaptive-eighth"
+        "--seeds=5 --methods=erm,adaptive,adaptive-eighth"
     ),
     # short runs that underfit,
     "gate-digits-short-resnet8": (
@@ -157,12 +161,12 @@ EXPERIMENTS |= {
         "amp-eighth:epsilon=1,amp-eighth:epsilon=2"
     ),
     "gate-cifar10n": (
-        f"{_CIFAR10_N} {_RESNET} --seeds=3 "
-        "--methods=erm,adaptive-eighth,amp-eighth:epsilon=0.4,amp:epsilon=0.2"
+        f"{_CIFAR10_N} {_RESNET} --seeds=5 {_ADAPTIVE},amp:epsilon=0.2,"
+        "amp-eighth:epsilon=0.4"
     ),
     "gate-gtsrb-40": (
-        f"{_GTSRB} {_RESNET} {_WRONG} --seeds=3 "
-        "--methods=erm,adaptive-eighth,amp-eighth:epsilon=0.2,amp:epsilon=0.1"
+        f"{_GTSRB} {_RESNET} {_WRONG} --seeds=5 {_ADAPTIVE},amp:epsilon=0.1,"
+        "amp-eighth:epsilon=0.2"
     ),
 }
 
@@ -192,6 +196,17 @@ EXPERIMENTS |= {
     "digits-40-adamw": (
         f"{_DIGITS} {_RESNET} {_WRONG} --optimizer=adamw {_CHOSEN_OF_WRONG}"
     ),
+}
+
+# The digits split into training and test data anew, with the radii that were
+# chosen on the split of `--dataset=digits`.
+EXPERIMENTS |= {
+    f"digits-40-split{split}": (
+        f"{_DIGITS} --dataset=folder:$DIGITS_SPLITS/{split} {_RESNET} {_WRONG} "
+        "--seeds=3 --methods=erm,sam:epsilon=1,amp:epsilon=1,"
+        "amp-eighth:epsilon=4,adaptive-eighth"
+    )
+    for split in range(1, 6)
 }
 
 
