@@ -78,8 +78,8 @@ EXPERIMENTS = {
     "digits-0-radius": f"{_DIGITS} {_RESNET} --seeds=3 {_OF_RIGHT}",
     "cifar10n-radius": f"{_CIFAR10_N} {_RESNET} --seeds=2 "
     + _radii(
-        sam=(0.1, 0.2, 0.4),
-        amp=(0.1, 0.2, 0.4),
+        sam=(0.1, 0.2, 0.4, 0.8),
+        amp=(0.1, 0.2, 0.4, 0.8),
         eighth=(0.2, 0.4, 0.8),
         sixteenth=(0.4, 0.8),
     ),
@@ -178,11 +178,14 @@ _CHOSEN = (
 _CHOSEN_OF_WRONG = _CHOSEN.format(0.5, 1, 2, 4)
 _CHOSEN_OF_RIGHT = _CHOSEN.format(0.1, 0.2, 0.5, 1)
 _RIVALS = (
-    ",adaptive,erm-equal-compute,rmp:epsilon=0.5|1|2,ema:ema=0.9|0.95|0.99,"
+    ",adaptive,erm-equal-compute,rmp:epsilon={}|{}|{},ema:ema=0.9|0.95|0.99,"
     "label-smoothing:label_smoothing=0.1|0.2|0.4,gce:gce=0.3|0.5|0.7"
 )
 EXPERIMENTS |= {
-    "digits-40": f"{_DIGITS} {_RESNET} {_WRONG} {_CHOSEN_OF_WRONG}{_RIVALS}",
+    "digits-40": (
+        f"{_DIGITS} {_RESNET} {_WRONG} {_CHOSEN_OF_WRONG}"
+        f"{_RIVALS.format(0.5, 1, 2)}"
+    ),
     "digits-0": f"{_DIGITS} {_RESNET} {_CHOSEN_OF_RIGHT}",
     "digits-20": (f"{_DIGITS} {_RESNET} --label_noise=0.2 {_CHOSEN_OF_WRONG}"),
     "digits-60": (f"{_DIGITS} {_RESNET} --label_noise=0.6 {_CHOSEN_OF_WRONG}"),
@@ -196,6 +199,10 @@ EXPERIMENTS |= {
     "digits-40-adamw": (
         f"{_DIGITS} {_RESNET} {_WRONG} --optimizer=adamw {_CHOSEN_OF_WRONG}"
     ),
+    "cifar10n": (
+        f"{_CIFAR10_N} {_RESNET} {_CHOSEN.format(0.1, 0.2, 0.4, 0.8)}"
+        f"{_RIVALS.format(0.1, 0.2, 0.4)}"
+    ),
 }
 
 # The digits split into training and test data anew, with the radii that were
@@ -203,7 +210,7 @@ EXPERIMENTS |= {
 EXPERIMENTS |= {
     f"digits-40-split{split}": (
         f"{_DIGITS} --dataset=folder:$DIGITS_SPLITS/{split} {_RESNET} {_WRONG} "
-        "--seeds=3 --methods=erm,sam:epsilon=1,amp:epsilon=1,"
+        "--seeds=1 --methods=erm,sam:epsilon=1,amp:epsilon=1,"
         "amp-eighth:epsilon=4,adaptive-eighth"
     )
     for split in range(1, 6)
