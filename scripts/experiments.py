@@ -117,9 +117,20 @@ EXPERIMENTS = {
     "digits-0-late": f"{_DIGITS} {_MLP} --seeds=5 {_starts('sam:epsilon=0.5')}",
 }
 
-# What the ascent on a part keeps of the gain, and what it takes, on an idle
-# machine.
+# The picture of the README, on one core, and what the ascent on a part keeps of
+# the gain and what it takes, on two; on an idle machine.
 EXPERIMENTS |= {
+    "wrong-labels": (
+        f"--dataset=digits {_RESNET} {_WRONG} --epochs=60 --batch_size=64 "
+        "--epsilon=0.5 --seeds=3 "
+        "--methods=erm,amp,amp-eighth:epsilon=1,amp-eighth:epsilon=2"
+    ),
+    "cost": (
+        f"--dataset=digits {_RESNET} {_WRONG} {_REGIME} --seeds=3 "
+        "--methods=erm,erm-equal-compute,amp:epsilon=0.5,amp:epsilon=1,"
+        "amp:inner_fraction=0.25:epsilon=1,amp:inner_fraction=0.25:epsilon=2,"
+        "amp-eighth:epsilon=1,amp-eighth:epsilon=2"
+    ),
     "cost-digits-40": (
         f"{_DIGITS} {_RESNET} {_WRONG} --seeds=3 "
         "--methods=erm,amp:epsilon=1,amp-eighth:epsilon=4"
