@@ -9,7 +9,8 @@ A row is a folder that `apps/compare.py` has written. A cell is test error (%)
 and NLL, mean and standard deviation over seeds, of the last epoch or, with
 `--chosen`, of the epoch of the lowest validation loss. In brackets is the value
 of a method's hyperparameter; where several values were run with all seeds, the
-one of the lowest error in that epoch.
+one of the lowest error in that epoch. `--mean` adds a row with mean and
+standard deviation of the means above it.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import csv
 import json
 import os
 import pathlib
+import statistics
 
 from amp_keras.experiments import markdown
 
@@ -44,6 +46,8 @@ def main():
     methods = flags.methods.split(",")
     headers = [_HEADERS.get(method, method) for method in methods]
     rows = [_row(folder, methods, flags) for folder in flags.folders]
+    if flags.mean:
+        rows.append(_mean_row(rows))
     print(markdown.table(["data and network", "seeds", *headers], rows))
 
 
@@ -52,6 +56,7 @@ def _parse_arguments():
     parser.add_argument("folders", nargs="+", type=pathlib.Path)
     parser.add_argument("--methods", default=",".join(_HEADERS))
     parser.add_argument("--chosen", action="store_true")
+    parser.add_argument("--mean", action="store_true")
     parser.add_argument("--links_from", default="docs")
     return parser.parse_args()
 
@@ -78,6 +83,8 @@ def _link(folder, links_from):
 def _setting(folder):
     """Returns what was trained, in words."""
     config = json.loads((folder / "config.json").read_text())
+    if config["dataset"].startswith("folder:"):
+        return folder.name
     words = [config["dataset"]]
     if config["labels"]:
         words.append(config["labels"])
@@ -116,6 +123,27 @@ def _mean_and_std(row, name, factor, decimals):
     mean = f"{factor * float(row[name]):.{decimals}f}"
     std = row[f"{name}_std"]
     return f"{mean} ± {factor * float(std):.{decimals}f}" if std else mean
+
+
+def _mean_row(rows):
+    """Returns mean and standard deviation over rows, of each method."""
+    _, seeds, *columns = zip(*rows)
+    cells = []
+    for column in columns:
+        errors, losses = zip(*(_numbers(cell) for cell in column))
+        error = _over_rows(errors, 1)
+        cells.append(f"{error} / {_over_rows(losses, 3)}")
+    return ["all", sum(map(int, seeds)), *cells]
+
+
+def _numbers(cell):
+    """Returns the means of error and NLL in a cell."""
+    return [float(part.split()[0]) for part in cell.split(" / ")]
+
+
+def _over_rows(values, decimals):
+    mean, std = statistics.mean(values), statistics.stdev(values)
+    return f"{mean:.{decimals}f} ± {std:.{decimals}f}"
 
 
 if __name__ == "__main__":

@@ -216,6 +216,24 @@ EXPERIMENTS |= {
     ),
 }
 
+# Other labels, augmentation and right labels, with the radii that were best for
+# wrong ones.
+_AS_THERE = (
+    "--seeds=3 --methods=erm,sam:epsilon={0},amp:epsilon={0},"
+    "amp-eighth:epsilon={1},adaptive-eighth"
+)
+EXPERIMENTS |= {
+    "cifar10n-random1": (
+        f"{_CIFAR10_N} --labels=random_label1 {_RESNET} "
+        f"{_AS_THERE.format(0.4, 0.4)}"
+    ),
+    "cifar10n-augmented": (
+        f"{_CIFAR10_N} --augment=true {_RESNET} {_AS_THERE.format(0.4, 0.4)}"
+    ),
+    "gtsrb-0": f"{_GTSRB} {_RESNET} {_AS_THERE.format(0.1, 0.2)}",
+    "gtsrb-40": f"{_GTSRB} {_RESNET} {_WRONG} {_AS_THERE.format(0.1, 0.2)}",
+}
+
 # The digits split into training and test data anew, with the radii that were
 # chosen on the split of `--dataset=digits`.
 EXPERIMENTS |= {
