@@ -105,7 +105,8 @@ EXPERIMENTS = {
         f"{_DIGITS} {_RESNET} {_WRONG} --epochs=20 --seeds=2 {_SHORT}"
     ),
     "digits-40-120epochs": (
-        f"{_DIGITS} {_RESNET} {_WRONG} --epochs=120 --seeds=2 {_SHORT}"
+        f"{_DIGITS} {_RESNET} {_WRONG} --epochs=120 --seeds=2 {_SHORT},"
+        "sam:epsilon=0.5,sam:epsilon=1,sam:epsilon=2,adaptive,adaptive-eighth"
     ),
     "digits-40-adamw-radius": (
         f"{_DIGITS} {_RESNET} {_WRONG} --optimizer=adamw --seeds=2 {_SHORT}"
