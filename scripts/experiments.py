@@ -85,8 +85,8 @@ EXPERIMENTS = {
     ),
     "gtsrb-40-radius": f"{_GTSRB} {_RESNET} {_WRONG} --seeds=2 "
     + _radii(
-        sam=(0.05, 0.1, 0.2),
-        amp=(0.05, 0.1, 0.2),
+        sam=(0.05, 0.1, 0.2, 0.4),
+        amp=(0.05, 0.1, 0.2, 0.4),
         eighth=(0.1, 0.2, 0.4),
         sixteenth=(0.2, 0.4),
     ),
