@@ -9,7 +9,7 @@ with extras.backend_named():
     from amp_keras.amp_model import AMPModel
     from amp_keras.random_perturbation import RandomPerturbation
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["AMPModel", "RandomPerturbation", "callbacks"]
 
