@@ -45,7 +45,8 @@ class ComparisonDirectory(OutputDirectory):
     def write_plot(self, name, figure):
         """Writes a matplotlib figure as `NAME.png`."""
         with self._writing(f"{name}.png") as new:
-            figure.savefig(new, dpi=110)
+            # Long titles make legends wider than their figures.
+            figure.savefig(new, dpi=110, bbox_inches="tight")
 
     def write_page(self, text):
         """Writes `README.md`."""

@@ -2,11 +2,14 @@
 
 import pathlib
 
+import matplotlib.figure
+import matplotlib.image
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from amp_keras.comparison import plots
 from amp_keras.comparison import runs as comparison_runs
+from amp_keras.comparison.directory import ComparisonDirectory
 from amp_keras.comparison.method import Method
 from amp_keras.experiments.config import TrainingConfig
 
@@ -90,3 +93,16 @@ def test_legend_leaves_the_panels_their_height(draw, count):
     for axes in figure.axes:
         height = axes.get_window_extent().height / figure.dpi
         assert height > 2.8
+
+
+def test_legend_wider_than_its_figure_is_saved_whole(tmp_path):
+    figure = matplotlib.figure.Figure(figsize=(2, 2), dpi=110)
+    handle = figure.subplots().scatter([0], [0])
+    legend = figure.legend([handle], ["a title of many words " * 5])
+    (box,) = boxes(figure, [legend])
+    assert box.width > 220
+    directory = ComparisonDirectory(tmp_path / "comparison", {}, shared=True)
+    directory.write_plot("wide", figure)
+    directory.close()
+    saved = matplotlib.image.imread(directory.path / "wide.png")
+    assert saved.shape[1] > box.width
