@@ -4,16 +4,18 @@
 python scripts/epsilon_figure.py last_test_error figure.png FOLDER...
 ```
 
-Each folder has the `comparison.csv` of `apps/compare.py`; there is a panel for
+Each folder has the `comparison.csv` of `apps/compare.py`, and maybe further
+seeds (`tests/pooled.py`); there is a panel for
 each method of which it has several radii, and a line for each folder.
 """
 
-import csv
 import pathlib
 import re
 import sys
 
+import _tests_path  # noqa: F401
 import matplotlib.figure
+import pooled
 
 from amp_keras.comparison.page import METRICS
 from amp_keras.comparison.page import heading
@@ -25,8 +27,15 @@ _PANELS = {
 
 
 def main(metric, path, *folders):
+    tables = {
+        folder.name: pooled.comparison(folder)
+        for folder in map(pathlib.Path, folders)
+    }
+    _figure(metric, tables).savefig(path, dpi=100)
+
+
+def _figure(metric, tables):
     figure = matplotlib.figure.Figure(figsize=(10, 4.2), layout="constrained")
-    tables = {pathlib.Path(folder).name: _rows(folder) for folder in folders}
     all_axes = figure.subplots(1, len(_PANELS), sharey=True)
     for axes, (method, title) in zip(all_axes, _PANELS.items()):
         for number, (name, rows) in enumerate(tables.items()):
@@ -43,12 +52,7 @@ def main(metric, path, *folders):
         ncols=4,
         frameon=False,
     )
-    figure.savefig(path, dpi=100)
-
-
-def _rows(folder):
-    with open(pathlib.Path(folder) / "comparison.csv", newline="") as file:
-        return list(csv.DictReader(file))
+    return figure
 
 
 def _draw(axes, color, name, rows, method, metric):

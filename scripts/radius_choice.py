@@ -4,15 +4,18 @@
 python scripts/radius_choice.py FOLDER...
 ```
 
-Each folder has the `comparison.csv` of `apps/compare.py`. A row is a method of
+Each folder has the `comparison.csv` of `apps/compare.py`, and maybe further
+seeds (`tests/pooled.py`). A row is a method of
 which there are several radii. It has the radius of the lowest test error at the
 last epoch, that of the lowest validation loss and that of the highest
 validation accuracy, each with its error (%) at the last epoch.
 """
 
-import csv
 import pathlib
 import sys
+
+import _tests_path  # noqa: F401
+import pooled
 
 from amp_keras.experiments import markdown
 
@@ -37,11 +40,10 @@ def main(*folders):
 def _curves(folder):
     """Returns the rows of each method by its name, one for each radius."""
     curves = {}
-    with open(pathlib.Path(folder) / "comparison.csv", newline="") as file:
-        for row in csv.DictReader(file):
-            method, _, epsilon = row["method"].partition("-epsilon-")
-            if epsilon:
-                curves.setdefault(method, []).append(row)
+    for row in pooled.comparison(pathlib.Path(folder)):
+        method, _, epsilon = row["method"].partition("-epsilon-")
+        if epsilon:
+            curves.setdefault(method, []).append(row)
     return curves
 
 

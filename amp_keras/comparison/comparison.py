@@ -125,6 +125,7 @@ def report(directory, runs, found, choices, objective):
         lambda run: run.read_predictions(),
     )
     directory.write_table("comparison", rows)
+    directory.write_table("runs", statistics.by_run(found, names))
     if differences:
         directory.write_table("differences", differences)
     if tried:

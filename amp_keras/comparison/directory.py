@@ -26,6 +26,7 @@ class ComparisonDirectory(OutputDirectory):
         "differences.csv",
         "epsilon.png",
         "runs",
+        "runs.csv",
         "tuning.csv",
     )
 

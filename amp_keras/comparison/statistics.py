@@ -44,6 +44,28 @@ def by_method(runs, found, metrics, trials=None):
     ]
 
 
+def by_run(found, metrics):
+    """Returns a row for each finished run.
+
+    Args:
+        found: Dict of the metrics of the runs, by `Run`.
+        metrics: As in `by_method`.
+
+    Returns:
+        List of dicts with `method`, `title`, `seed`, `seconds` and the metrics.
+    """
+    return [
+        {
+            "method": run.method.name,
+            "title": run.method.title,
+            "seed": run.config.seed,
+            "seconds": of_run["seconds"],
+            **{name: of_run[name] for name in metrics},
+        }
+        for run, of_run in found.items()
+    ]
+
+
 def differences(runs, found, metrics, predictions):
     """Returns how far each method is from the first one, seed by seed.
 

@@ -81,6 +81,16 @@ def test_table_has_the_means_of_the_runs(compared):
     assert float(plain["last_test_loss"]) == pytest.approx(sum(last) / 2)
 
 
+def test_each_run_has_a_row(compared):
+    of_runs = {(r["method"], r["seed"]): r for r in rows(compared, "runs")}
+    assert len(of_runs) == 4
+    for (method, seed), row in of_runs.items():
+        run = metrics(compared, f"{method}-seed{seed}")
+        assert float(row["test_error"]) == 1 - run["test_accuracy"]
+        assert float(row["last_test_loss"]) == run["last_test_loss"]
+        assert float(row["seconds"]) == run["seconds"]
+
+
 def test_table_has_validation_and_temperatures(compared):
     _, amp = rows(compared, "comparison")
     found = [metrics(compared, f"amp-seed{seed}") for seed in (0, 1)]

@@ -42,6 +42,17 @@ def test_means_and_standard_deviations():
     assert (amp["seeds"], amp["seconds"]) == (3, 25.0)
 
 
+def test_each_run_has_a_row():
+    rows = statistics.by_run(made()[1], ["test_error"])
+    values = [(r["method"], r["seed"], r["test_error"]) for r in rows]
+    assert values == [
+        (method, seed, ERRORS[method][seed])
+        for seed in range(3)
+        for method in ("erm", "amp")
+    ]
+    assert [row["seconds"] for row in rows[:2]] == [10.0, 25.0]
+
+
 def test_one_seed_has_no_deviation_and_no_interval():
     plain, _ = statistics.by_method(*made(1), ["test_error"])
     assert plain["test_error_std"] is None

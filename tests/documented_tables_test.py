@@ -1,0 +1,112 @@
+"""The numbers of docs/ are those of the comparisons that they link to."""
+
+import csv
+import pathlib
+
+import comparison_tables
+import method_tables
+import numpy as np
+import pooled
+import pytest
+import scipy.stats
+
+ROOT = pathlib.Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_tables_are_those_of_the_comparisons(path):
+    """`python scripts/comparisons_table.py --renew PAGE` writes them anew."""
+    text = path.read_text()
+    for tables in (comparison_tables, method_tables):
+        assert tables.renewed(text, path.parent) == text
+
+
+def test_a_wrong_number_is_found():
+    text = (ROOT / "README.md").read_text()
+    for tables, number in ((comparison_tables, "9.1 ± 2.3"),):
+        wrong = text.replace(number, "1.0 ± 2.3")
+        assert wrong != text
+        assert tables.renewed(wrong, ROOT) == text
+
+
+@pytest.fixture
+def comparison(tmp_path):
+    """Errors of two methods with five seeds, of which two were run later."""
+    plain = np.array([0.30, 0.20, 0.10, 0.25, 0.12])
+    amp = np.array([0.10, 0.08, 0.12, 0.15, 0.11])
+    write(tmp_path, plain[:3], amp[:3])
+    write(tmp_path / "further_seeds", plain[3:], amp[3:])
+    return tmp_path, plain, amp
+
+
+def write(folder, plain, amp):
+    folder.mkdir(exist_ok=True)
+    low, high = interval(amp - plain)
+    agree = np.sum(np.sign(amp - plain) == np.sign(np.mean(amp - plain)))
+    rows = [
+        {
+            "method": name,
+            "title": name,
+            "seeds": len(values),
+            "seconds": 10.0 * len(values),
+            "test_error": values.mean(),
+            "test_error_std": values.std(ddof=1),
+        }
+        for name, values in (("erm", plain), ("amp", amp))
+    ]
+    difference = {
+        "method": "amp",
+        "title": "amp",
+        "metric": "test_error",
+        "seeds": len(amp),
+        "difference": np.mean(amp - plain),
+        "low": low,
+        "high": high,
+        "agree": agree,
+    }
+    for name, table in (("comparison", rows), ("differences", [difference])):
+        with open(folder / f"{name}.csv", "w", newline="") as file:
+            writer = csv.DictWriter(file, table[0])
+            writer.writeheader()
+            writer.writerows(table)
+
+
+def interval(values):
+    """Returns the 95 % interval of the mean, by another way to it."""
+    return scipy.stats.t.interval(
+        0.95, len(values) - 1, values.mean(), scipy.stats.sem(values)
+    )
+
+
+def test_means_are_of_all_seeds(comparison):
+    folder, plain, _ = comparison
+    row = pooled.comparison(folder)[0]
+    assert row["seeds"] == "5"
+    assert row["test_error"] == pytest.approx(plain.mean())
+    assert row["test_error_std"] == pytest.approx(plain.std(ddof=1))
+    assert row["seconds"] == pytest.approx((3 * 30 + 2 * 20) / 5)
+    assert pooled.cell(row, "test_error") == "19.4 ± 8.5"
+
+
+def test_intervals_are_of_all_seeds(comparison):
+    folder, plain, amp = comparison
+    (row,) = pooled.differences(folder)
+    low, high = interval(amp - plain)
+    assert row["seeds"] == 5
+    assert row["difference"] == pytest.approx(np.mean(amp - plain))
+    assert row["low"] == pytest.approx(low)
+    assert row["high"] == pytest.approx(high)
+    assert row["agree"] == 4
+
+
+def test_a_single_further_seed_counts(tmp_path):
+    values = np.array([0.1, 0.3])
+    for folder, value in zip(("", "further_seeds"), values):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "comparison.csv").write_text(
+            "method,title,seeds,seconds,test_error,test_error_std\n"
+            f"erm,plain,1,10.0,{value},\n"
+        )
+    (row,) = pooled.comparison(tmp_path)
+    assert row["test_error_std"] == pytest.approx(values.std(ddof=1))
