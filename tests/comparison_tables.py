@@ -3,8 +3,9 @@
 A row is a folder that `apps/compare.py` has written, with its further seeds
 (`pooled.py`). A cell is test error (%) and NLL, mean and standard deviation
 over seeds, of the last epoch or of that of the lowest validation loss. In
-brackets is the value of a method's hyperparameter; where several values were
-run with all seeds, the one of the lowest error in that epoch.
+brackets is the value of a method's hyperparameter, of several the one of the
+lowest error in that epoch, and how many seeds there are if not as many as of
+plain training.
 """
 
 import json
@@ -141,7 +142,11 @@ def _cell(results, method, prefix):
     error = pooled.cell(results[best], f"{prefix}test_error")
     nll = pooled.cell(results[best], f"{prefix}test_loss")
     epsilon = best.removeprefix(method).removeprefix("-epsilon-")
-    return f"{error} / {nll}" + (f" ({epsilon})" if epsilon else "")
+    notes = [epsilon] if epsilon else []
+    seeds = results[best]["seeds"]
+    if seeds != results["erm"]["seeds"]:
+        notes.append(f"{seeds} seeds")
+    return f"{error} / {nll}" + (f" ({', '.join(notes)})" if notes else "")
 
 
 def _mean_row(rows):
