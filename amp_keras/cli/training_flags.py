@@ -294,6 +294,12 @@ command_line.define_float(
     lower_bound=0,
     upper_bound=0.9,
 )
+flags.DEFINE_boolean(
+    "restore_best_weights",
+    _DEFAULT.restore_best_weights,
+    "With --validation_split, keep the network after the epoch of the lowest "
+    "validation loss; --norestore_best_weights keeps that after the last one.",
+)
 flags.DEFINE_string(
     "data_dir",
     _DEFAULT.data_dir,
@@ -386,6 +392,7 @@ help_text.theme(
         "clipnorm",
         "ema",
         "gce",
+        "restore_best_weights",
         "seed",
     ),
 )

@@ -269,7 +269,7 @@ def _setting(config, wrong_label_share):
         f"{config.epochs} epochs, batches of {config.batch_size}",
         labels,
     ]
-    if config.validation_split:
+    if config.validation_split and config.restore_best_weights:
         sentences.append(
             "test metrics are those of the epoch of lowest validation loss"
         )

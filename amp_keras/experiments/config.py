@@ -52,6 +52,7 @@ class TrainingConfig:
     seed: int = 0
     train_examples: int | None = None
     validation_split: float = 0.0
+    restore_best_weights: bool = True
     data_dir: str | None = None
     manual_dir: str | None = None
     jit_compile: str = "auto"

@@ -35,7 +35,7 @@ def page(title, config, metrics):
         **metrics,
         title=title,
         method=_method(metrics),
-        choice=_choice(metrics),
+        choice=_choice(metrics, config),
         labels=_labels(metrics, config),
         table=_table(metrics),
         backend=config["backend"],
@@ -89,9 +89,11 @@ def _further(metrics):
     return optimizer + loss + averages
 
 
-def _choice(metrics):
+def _choice(metrics, config):
     if "val_loss" not in metrics:
         return ""
+    if not config.get("restore_best_weights", True):
+        return "; the network is that of the last epoch"
     return f"; epoch {metrics['epoch']} had the lowest validation loss"
 
 

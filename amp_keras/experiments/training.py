@@ -83,9 +83,9 @@ def train(
 
     Returns:
         A tuple: the trained plain network, after the epoch of the lowest
-        validation loss if there is validation data and after the last one
-        otherwise, at the averages of its weights if `ema` asks for them; and
-        the `Progress`.
+        validation loss if there is validation data and `restore_best_weights`
+        is true, and after the last one otherwise, at the averages of its
+        weights if `ema` asks for them; and the `Progress`.
 
     Raises:
         AMPKerasError: If a checkpoint cannot be written or is of another
@@ -108,7 +108,7 @@ def train(
             ProgressTracker(progress, on_epoch),
             FiniteLoss(progress, steps_per_epoch),
             *adaptive_epsilon.callbacks(config),
-            best_weights,
+            *([best_weights] if config.restore_best_weights else []),
             CheckpointCallback(
                 progress, best_weights, steps_per_epoch, checkpoints, **saving
             ),

@@ -99,6 +99,7 @@ def test_noisy_is_fast_on_plain_small_batches_with_a_radius_that_is_set():
         weight_decay=5e-4,
         augment=False,
         validation_split=0.2,
+        restore_best_weights=False,
         epsilon=0.05,
         adapt_epsilon=True,
         inner_lr=1e6,

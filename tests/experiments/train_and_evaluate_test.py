@@ -123,6 +123,26 @@ def test_kept_and_last_epoch_are_scaled_by_what_fits_validation_data(tmp_path):
         network.set_weights(last.values)
 
 
+def test_the_network_of_the_last_epoch_is_kept_if_asked_for(tmp_path):
+    config = small(
+        epsilon=0.0,
+        validation_split=0.2,
+        learning_rate=0.3,
+        warmup_epochs=0.0,
+        train_examples=256,
+        restore_best_weights=False,
+    )
+    last = LastWeights()
+    metrics = train_and_evaluate(config, tmp_path / "run", callbacks=[last])
+    assert metrics["epoch"] == metrics["epochs"] == config.epochs > 1
+    network = keras.models.load_model(tmp_path / "run" / "model.keras")
+    for ours, theirs in zip(network.get_weights(), last.values, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert metrics["test_loss"] == metrics["last_test_loss"]
+    page = (tmp_path / "run" / "README.md").read_text()
+    assert "the network is that of the last epoch." in page
+
+
 def test_without_validation_data_there_is_no_temperature(tmp_path):
     metrics = train_and_evaluate(small(epsilon=0.0), tmp_path / "run")
     assert "test_brier" in metrics
