@@ -38,7 +38,7 @@ def _row(folder, row):
         for name in ("difference", "low", "high")
     )
     interval = "-" if low == "-" else f"{low} to {high}"
-    agree = f"{row['agree']} of {row['seeds']}"
+    agree = "-" if row["agree"] == "" else f"{row['agree']} of {row['seeds']}"
     return [folder.name, row["title"], difference, interval, agree]
 
 

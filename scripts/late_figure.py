@@ -8,12 +8,13 @@ Each folder has the `comparison.csv` of `apps/compare.py`, with methods of
 several `perturb_from`.
 """
 
-import csv
 import pathlib
 import re
 import sys
 
+import _tests_path  # noqa: F401
 import matplotlib.figure
+import pooled
 
 from amp_keras.comparison.page import METRICS
 from amp_keras.comparison.page import heading
@@ -27,8 +28,7 @@ def main(path, *folders):
     )
     grid = figure.subplots(len(folders), len(_SHOWN), squeeze=False)
     for folder, row_of_axes in zip(map(pathlib.Path, folders), grid):
-        with open(folder / "comparison.csv", newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = pooled.comparison(folder)
         for metric, axes in zip(_SHOWN, row_of_axes):
             _draw(axes, rows, metric)
             axes.set_title(folder.name)

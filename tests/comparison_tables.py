@@ -37,10 +37,11 @@ _NAMES = {
 }
 
 
-_LAST = "data and network"
-_CHOSEN = "data and network, at the chosen epoch"
+_LAST_EPOCH = "data and network"
+_CHOSEN_EPOCH = "data and network, at the chosen epoch"
 _TABLE = re.compile(
-    rf"^\| ({_LAST}|{_CHOSEN}) \| seeds \|.*\n(?:\|.*\n)*", re.MULTILINE
+    rf"^\| ({_LAST_EPOCH}|{_CHOSEN_EPOCH}) \| seeds \|.*\n(?:\|.*\n)*",
+    re.MULTILINE,
 )
 _FOLDER = re.compile(r"\]\((.+?)/README\.md\)")
 
@@ -57,12 +58,15 @@ def table(folders, methods, chosen=False, mean=False, links_from="docs"):
             above it.
         links_from: Path of the folder of the page that the table is for.
     """
-    rows = [_row(pathlib.Path(f), methods, chosen, links_from) for f in folders]
+    folders = list(map(pathlib.Path, folders))
+    prefix = "" if chosen else "last_"
+    rows = [_row(folder, methods, prefix, links_from) for folder in folders]
     if mean:
-        rows.append(_mean_row(rows))
+        rows.append(_mean_row(folders, methods, prefix))
     headers = [HEADERS.get(method, method) for method in methods]
     return markdown.table(
-        [_CHOSEN if chosen else _LAST, "seeds", *headers], rows
+        [_CHOSEN_EPOCH if chosen else _LAST_EPOCH, "seeds", *headers],
+        rows,
     )
 
 
@@ -87,18 +91,22 @@ def _renewed(found, folder):
     new = table(
         comparisons,
         [names.get(title, title) for title in titles],
-        chosen=found[1] == _CHOSEN,
+        chosen=found[1] == _CHOSEN_EPOCH,
         mean=len(rows) > len(comparisons),
         links_from=folder,
     )
     return f"{new}\n"
 
 
-def _row(folder, methods, chosen, links_from):
-    results = {row["method"]: row for row in pooled.comparison(folder)}
-    prefix = "" if chosen else "last_"
+def _row(folder, methods, prefix, links_from):
+    results = _results(folder)
     cells = [_cell(results, method, prefix) for method in methods]
     return [_link(folder, links_from), results["erm"]["seeds"], *cells]
+
+
+def _results(folder):
+    """Returns the rows of a comparison by the name of the method."""
+    return {row["method"]: row for row in pooled.comparison(folder)}
 
 
 def _link(folder, links_from):
@@ -131,40 +139,42 @@ def _setting(folder):
 
 
 def _cell(results, method, prefix):
-    values = [
-        name
-        for name in results
-        if name == method or name.startswith(f"{method}-epsilon-")
-    ]
-    if not values:
+    best = _best(results, method, prefix)
+    if not best:
         return "-"
-    best = min(values, key=lambda n: float(results[n][f"{prefix}test_error"]))
-    error = pooled.cell(results[best], f"{prefix}test_error")
-    nll = pooled.cell(results[best], f"{prefix}test_loss")
-    epsilon = best.removeprefix(method).removeprefix("-epsilon-")
+    error = pooled.cell(best, f"{prefix}test_error")
+    nll = pooled.cell(best, f"{prefix}test_loss")
+    epsilon = best["method"].removeprefix(method).removeprefix("-epsilon-")
     notes = [epsilon] if epsilon else []
-    seeds = results[best]["seeds"]
-    if seeds != results["erm"]["seeds"]:
-        notes.append(f"{seeds} seeds")
+    if best["seeds"] != results["erm"]["seeds"]:
+        notes.append(f"{best['seeds']} seeds")
     return f"{error} / {nll}" + (f" ({', '.join(notes)})" if notes else "")
 
 
-def _mean_row(rows):
-    """Returns mean and standard deviation over rows, of each method."""
-    _, seeds, *columns = zip(*rows)
+def _best(results, method, prefix):
+    """Returns the row of a method with the value of the lowest error."""
+    values = [
+        row
+        for name, row in results.items()
+        if name == method or name.startswith(f"{method}-epsilon-")
+    ]
+    error = f"{prefix}test_error"
+    return min(values, key=lambda row: float(row[error]), default=None)
+
+
+def _mean_row(folders, methods, prefix):
+    """Returns mean and standard deviation over folders, of each method."""
+    of_folders = [_results(folder) for folder in folders]
     cells = []
-    for column in columns:
-        errors, losses = zip(*(_numbers(cell) for cell in column))
-        error = _over_rows(errors, 1)
-        cells.append(f"{error} / {_over_rows(losses, 3)}")
-    return ["all", sum(map(int, seeds)), *cells]
+    for method in methods:
+        rows = [_best(results, method, prefix) for results in of_folders]
+        error = _over_folders(rows, f"{prefix}test_error")
+        cells.append(f"{error} / {_over_folders(rows, f'{prefix}test_loss')}")
+    seeds = sum(int(results["erm"]["seeds"]) for results in of_folders)
+    return ["all", seeds, *cells]
 
 
-def _numbers(cell):
-    """Returns the means of error and NLL in a cell."""
-    return [float(part.split()[0]) for part in cell.split(" / ")]
-
-
-def _over_rows(values, decimals):
-    mean, std = statistics.mean(values), statistics.stdev(values)
-    return f"{mean:.{decimals}f} ± {std:.{decimals}f}"
+def _over_folders(rows, metric):
+    values = [float(row[metric]) for row in rows]
+    moments = statistics.mean(values), statistics.stdev(values)
+    return pooled.cell(dict(zip((metric, f"{metric}_std"), moments)), metric)

@@ -49,7 +49,7 @@ if BACKEND != "tensorflow":
         "cli/own_data_test.py",
         "cli/train_test.py",
         "comparison",
-                "datasets",
+        "datasets",
         "documented_tables_test.py",
         "models",
         "mutations_test.py",

@@ -1,7 +1,9 @@
 """The numbers of docs/ are those of the comparisons that they link to."""
 
 import csv
+import json
 import pathlib
+import re
 
 import comparison_tables
 import method_tables
@@ -12,6 +14,8 @@ import scipy.stats
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# The table of curvatures, from a page of apps/evaluate.py.
+OF_OTHER_SOURCES = "| | plain training | AMP, epsilon 0.5 |"
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
@@ -20,6 +24,18 @@ def test_tables_are_those_of_the_comparisons(path):
     text = path.read_text()
     for tables in (comparison_tables, method_tables):
         assert tables.renewed(text, path.parent) == text
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_each_table_of_means_links_to_its_comparisons(path):
+    for table in re.findall(r"(?:^\|.*\n)+", path.read_text(), re.MULTILINE):
+        if "±" in table and not table.startswith(OF_OTHER_SOURCES):
+            assert "/README.md)" in table
+            marked = table.replace("±", "+")
+            assert any(
+                tables.renewed(marked, path.parent) != marked
+                for tables in (comparison_tables, method_tables)
+            ), table
 
 
 @pytest.mark.parametrize(
@@ -43,11 +59,11 @@ def comparison(tmp_path):
     plain = np.array([0.30, 0.20, 0.10, 0.25, 0.12])
     amp = np.array([0.10, 0.08, 0.12, 0.15, 0.11])
     write(tmp_path, plain[:3], amp[:3])
-    write(tmp_path / "further_seeds", plain[3:], amp[3:])
+    write(tmp_path / "further_seeds", plain[3:], amp[3:], seed=3)
     return tmp_path, plain, amp
 
 
-def write(folder, plain, amp):
+def write(folder, plain, amp, seed=0):
     folder.mkdir(exist_ok=True)
     low, high = interval(amp - plain)
     agree = np.sum(np.sign(amp - plain) == np.sign(np.mean(amp - plain)))
@@ -72,6 +88,8 @@ def write(folder, plain, amp):
         "high": high,
         "agree": agree,
     }
+    config = {"epochs": 40, "seed": seed, "command": f"--seed={seed}"}
+    (folder / "config.json").write_text(json.dumps(config))
     for name, table in (("comparison", rows), ("differences", [difference])):
         with open(folder / f"{name}.csv", "w", newline="") as file:
             writer = csv.DictWriter(file, table[0])
@@ -105,6 +123,49 @@ def test_intervals_are_of_all_seeds(comparison):
     assert row["low"] == pytest.approx(low)
     assert row["high"] == pytest.approx(high)
     assert row["agree"] == 4
+
+
+def test_parts_of_other_signs_do_not_tell_how_many_agree(comparison):
+    folder, plain, _ = comparison
+    write(folder / "further_seeds", plain[3:], plain[3:] + [0.0, 0.01], seed=3)
+    (row,) = pooled.differences(folder)
+    assert row["agree"] == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": 2}, "must begin after the 3 from 0 on. Received: 2"),
+        ({"epochs": 20}, r"Received: \{'epochs': \(40, 20\)\}"),
+    ],
+)
+def test_further_seeds_are_of_the_same_and_others(comparison, changes, message):
+    path = comparison[0] / "further_seeds" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    with pytest.raises(ValueError, match=message):
+        pooled.comparison(comparison[0])
+
+
+def test_a_metric_that_a_part_lacks_is_a_dash(comparison):
+    folder, *_ = comparison
+    path = folder / "further_seeds" / "comparison.csv"
+    path.write_text(path.read_text().replace("test_error", "test_loss"))
+    assert pooled.cell(pooled.comparison(folder)[0], "test_error") == "-"
+
+
+def test_a_method_with_fewer_seeds_says_so():
+    row = {
+        "method": "erm",
+        "seeds": "5",
+        "last_test_error": "0.2",
+        "last_test_error_std": "",
+        "last_test_loss": "0.7",
+        "last_test_loss_std": "0.01",
+    }
+    fewer = {"method": "amp-epsilon-0.2", "seeds": "3"}
+    results = {"erm": row, "amp-epsilon-0.2": {**row, **fewer}}
+    cell = comparison_tables._cell(results, "amp", "last_")
+    assert cell == "20.0 / 0.700 ± 0.010 (0.2, 3 seeds)"
 
 
 def test_a_single_further_seed_counts(tmp_path):

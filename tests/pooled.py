@@ -6,6 +6,7 @@ deviations and intervals of all seeds together follow from those of the two.
 """
 
 import csv
+import json
 import math
 
 import scipy.stats
@@ -13,6 +14,7 @@ import scipy.stats
 from amp_keras.comparison.page import METRICS
 
 _PARTS = ("", "further_seeds")
+_MAY_DIFFER = {"seed", "command", "revision", "versions"}
 
 
 def comparison(folder):
@@ -37,7 +39,7 @@ def differences(folder):
 
     Returns:
         List of dicts with `method`, `title`, `metric`, `seeds`, `difference`,
-        `low`, `high` and `agree`.
+        `low`, `high` and `agree`, which is empty if the parts disagree.
     """
     return [
         _difference(parts) for parts in _by_key(folder, "differences").values()
@@ -46,6 +48,8 @@ def differences(folder):
 
 def cell(row, metric):
     """Returns mean and standard deviation of a metric, as pages write them."""
+    if row[metric] == "":
+        return "-"
     _, _, factor, decimals = METRICS[metric]
     mean, std = row[metric], row[f"{metric}_std"]
     text = f"{factor * float(mean):.{decimals}f}"
@@ -56,6 +60,7 @@ def cell(row, metric):
 
 def _by_key(folder, name):
     """Returns the rows of each method, or method and metric, of all parts."""
+    _check_parts(folder)
     rows = {}
     for part in _PARTS:
         path = folder / part / f"{name}.csv"
@@ -67,11 +72,36 @@ def _by_key(folder, name):
     return rows
 
 
+def _check_parts(folder):
+    """Raises a `ValueError` unless the parts are of the same but for seeds."""
+    paths = [folder / part / "config.json" for part in _PARTS]
+    if not paths[1].exists():
+        return
+    first, further = (json.loads(path.read_text()) for path in paths)
+    differing = {
+        name: (first[name], further[name])
+        for name in (first.keys() & further.keys()) - _MAY_DIFFER
+        if first[name] != further[name]
+    }
+    if differing:
+        raise ValueError(
+            "further seeds must be of the same configuration. "
+            f"Received: {differing} in {folder}"
+        )
+    with open(folder / "comparison.csv", newline="") as file:
+        seeds = max(int(row["seeds"]) for row in csv.DictReader(file))
+    if further["seed"] < first["seed"] + seeds:
+        raise ValueError(
+            f"further seeds must begin after the {seeds} from "
+            f"{first['seed']} on. Received: {further['seed']} in {folder}"
+        )
+
+
 def _of_all_seeds(parts):
     counts = [int(part["seeds"]) for part in parts]
     row = {**parts[0], "seeds": str(sum(counts))}
     row["seconds"] = _mean(counts, [float(part["seconds"]) for part in parts])
-    # A metric that only some have is one of those alone.
+    # A metric that one part lacks is none of all seeds.
     for name in [name for name in row if f"{name}_std" in row]:
         if all(part.get(name) for part in parts):
             means = [float(part[name]) for part in parts]
@@ -89,17 +119,15 @@ def _difference(parts):
     stds = [_std(part, count) for part, count in zip(parts, counts)]
     mean, std = _moments(counts, means, stds)
     reach = "" if std is None else _reach(std, sum(counts))
-    agreeing = [
-        int(part["agree"]) if own * mean > 0 else count - int(part["agree"])
-        for part, own, count in zip(parts, means, counts)
-    ]
+    # Seeds that differ by nothing cannot be told from those of another sign.
+    is_known = all(own * mean > 0 for own in means)
     return {
         **{name: parts[0][name] for name in ("method", "title", "metric")},
         "seeds": sum(counts),
         "difference": mean,
         "low": "" if std is None else mean - reach,
         "high": "" if std is None else mean + reach,
-        "agree": sum(agreeing),
+        "agree": sum(int(p["agree"]) for p in parts) if is_known else "",
     }
 
 

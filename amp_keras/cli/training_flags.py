@@ -294,7 +294,7 @@ command_line.define_float(
     lower_bound=0,
     upper_bound=0.9,
 )
-flags.DEFINE_boolean(
+command_line.define_bool(
     "restore_best_weights",
     _DEFAULT.restore_best_weights,
     "With --validation_split, keep the network after the epoch of the lowest "

@@ -146,7 +146,7 @@ def report(directory, runs, found, choices, objective):
     directory.write_page(
         page.page(
             directory.path.name,
-            _setting(first.config, share),
+            _setting([run.config for run in found], share),
             rows,
             differences,
             names,
@@ -260,7 +260,8 @@ def _with_errors(metrics):
     return {**metrics, **errors}
 
 
-def _setting(config, wrong_label_share):
+def _setting(configs, wrong_label_share):
+    config = configs[0]
     labels = input_pipeline.sentence_on_labels(
         wrong_label_share, dataclasses.asdict(config)
     )
@@ -269,8 +270,21 @@ def _setting(config, wrong_label_share):
         f"{config.epochs} epochs, batches of {config.batch_size}",
         labels,
     ]
-    if config.validation_split and config.restore_best_weights:
-        sentences.append(
-            "test metrics are those of the epoch of lowest validation loss"
-        )
+    if config.validation_split:
+        sentences.append(_epoch_that_counts(configs))
     return ". ".join(s[0].upper() + s[1:] for s in sentences if s) + "."
+
+
+def _epoch_that_counts(configs):
+    restores = {config.restore_best_weights for config in configs}
+    if restores == {False}:
+        return "test metrics are those of the last epoch"
+    exception = (
+        ", or of the last one for a method with restore_best_weights=False"
+        if False in restores
+        else ""
+    )
+    return (
+        "test metrics are those of the epoch of lowest validation loss"
+        + exception
+    )

@@ -15,7 +15,7 @@ class Progress:
         seconds: Float, the time spent in training.
         history: Dict of lists, the logs of the epochs done.
         best_epoch: Int, counted from 1: the epoch of the lowest validation
-            loss so far. `None` without validation.
+            loss so far. `None` without validation or `restore_best_weights`.
     """
 
     step: int = 0

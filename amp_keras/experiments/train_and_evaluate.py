@@ -138,8 +138,8 @@ def _run(config, directory, devices, callbacks, saving):
 def _train(config, directory, devices, callbacks, last, saving):
     """Returns the data, the trained network and its `Progress`.
 
-    What the network of the last epoch does is written to `last`, if that is
-    not for certain the network that is returned.
+    What the network of the last epoch does is written to `last` if there is
+    validation data, so that comparisons have both epochs of every run.
     """
 
     def on_last_epoch(network):

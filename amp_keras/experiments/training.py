@@ -100,6 +100,7 @@ def train(
         model = _compiled_model(config, data, statistics, steps_per_epoch)
         progress, best = _resume(model, checkpoints, config, data, devices)
         averages = AveragedWeights(config, data) if config.ema else None
+        # It has nothing to put back unless it is one of the callbacks.
         best_weights = BestWeights(progress, best, averages and averages.values)
         callbacks = [
             *([averages] if averages else []),

@@ -2,7 +2,7 @@
 Title: Fine-tuning a network of keras.applications on carelessly labelled images
 Author: amp_keras developers
 Date created: 2026/11/28
-Last modified: 2026/11/28
+Last modified: 2026/11/29
 Description: Frozen normalization, a small epsilon, and three rivals.
 Accelerator: None
 """
@@ -263,9 +263,10 @@ figure.savefig("fine_tuning.png", dpi=80)
 
 Plain fine-tuning ends by fitting wrong labels, and its test error shows it.
 Stopping early costs nothing and recovers a part of that error, not with every
-seed. The frozen network fits fewer wrong labels, but what served five digits is
-not enough for five others. AMP trains the whole network and fits fewer of them,
-too, at two passes a step instead of one.
+seed. In the frozen network what served five digits is not enough for five
+others. AMP trains the whole network, at two passes a step instead of one, and
+fits fewer of the wrong labels: 77 % of all training labels with seed 0, of
+which 70 % are right, where plain training fits 98 %.
 
 A good epsilon is small here: with twice as much the gain on the validation data
 is gone, and with four times as much the network fits nothing. (0.05 and plain

@@ -2,7 +2,7 @@
 Title: Training on wrong labels with a network of your own
 Author: amp_keras developers
 Date created: 2026/11/28
-Last modified: 2026/11/28
+Last modified: 2026/11/29
 Description: Plain `fit()` learns wrong labels by heart, `AMPModel` hardly.
 Accelerator: None
 """

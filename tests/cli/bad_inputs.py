@@ -268,6 +268,7 @@ FLAGS = [
     flag("--validation_split=1", r"range \[0, 0.9\]"),
     flag("--validation_split=-0.1", r"range \[0, 0.9\]"),
     flag("--validation_split=tenth", r"range \[0, 0.9\]"),
+    flag("--restore_best_weights=maybe", "true or false"),
     flag("--jit_compile=sometimes", "one of auto, true, false"),
     flag("--distribution=miror", "did you mean mirrored"),
     flag("--num_processes=0", "positive integer"),

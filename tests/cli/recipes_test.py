@@ -87,6 +87,7 @@ def test_adaptive_is_fast_with_a_radius_that_is_set_during_the_run():
         "--inner_lr=1e6",
         "--inner_fraction=1/8",
         "--validation_split=0.1",
+        "--norestore_best_weights",
     )
 
 

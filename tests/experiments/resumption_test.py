@@ -134,8 +134,9 @@ def test_killed_run_ends_as_if_left_alone(
     [
         {"perturbation": "random", "inner_fraction": 1.0, "gce": 0.5},
         {"optimizer": "adamw", "weight_decay": 0.1},
+        {"restore_best_weights": False},
     ],
-    ids=["random perturbation", "adamw"],
+    ids=["random perturbation", "adamw", "last epoch"],
 )
 def test_killed_run_of_other_methods_ends_as_if_left_alone(changes, tmp_path):
     """It goes on within its first epoch, and so trains in two parts."""
@@ -143,7 +144,9 @@ def test_killed_run_of_other_methods_ends_as_if_left_alone(changes, tmp_path):
     keeping = {"checkpoints": Checkpoints(tmp_path / "c"), "every_steps": 2}
     with pytest.raises(PowerFailure):
         train([FailsAt(3, False)], config=config, **keeping)
-    assert_same(train(config=config, **keeping), train(config=config))
+    alone = train(config=config)
+    assert (alone[1].best_epoch is not None) == config.restore_best_weights
+    assert_same(train(config=config, **keeping), alone)
 
 
 def test_killed_run_whose_radius_is_set_ends_as_if_left_alone(
