@@ -5,8 +5,8 @@ python scripts/epsilon_figure.py last_test_error figure.png FOLDER...
 ```
 
 Each folder has the `comparison.csv` of `apps/compare.py`, and maybe further
-seeds (`tests/pooled.py`); there is a panel for
-each method of which it has several radii, and a line for each folder.
+seeds (`tests/pooled.py`); there is a panel for each method of which it has
+several radii, and a line for each folder.
 """
 
 import pathlib

@@ -5,10 +5,10 @@ python scripts/radius_choice.py FOLDER...
 ```
 
 Each folder has the `comparison.csv` of `apps/compare.py`, and maybe further
-seeds (`tests/pooled.py`). A row is a method of
-which there are several radii. It has the radius of the lowest test error at the
-last epoch, that of the lowest validation loss and that of the highest
-validation accuracy, each with its error (%) at the last epoch.
+seeds (`tests/pooled.py`). A row is a method of which there are several radii.
+It has the radius of the lowest test error at the last epoch, that of the lowest
+validation loss and that of the highest validation accuracy, each with its error
+(%) at the last epoch.
 """
 
 import pathlib

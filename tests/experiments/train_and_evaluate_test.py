@@ -95,14 +95,20 @@ class LastWeights(keras.callbacks.Callback):
         self.values = self.model.model.get_weights()
 
 
-def test_kept_and_last_epoch_are_scaled_by_what_fits_validation_data(tmp_path):
-    config = small(
+def overfitting(**settings):
+    """Returns what has its lowest validation loss before the last epoch."""
+    return small(
         epsilon=0.0,
         validation_split=0.2,
         learning_rate=0.3,
         warmup_epochs=0.0,
         train_examples=256,
+        **settings,
     )
+
+
+def test_kept_and_last_epoch_are_scaled_by_what_fits_validation_data(tmp_path):
+    config = overfitting()
     last = LastWeights()
     metrics = train_and_evaluate(config, tmp_path / "run", callbacks=[last])
     assert metrics["epoch"] == 1
@@ -124,14 +130,7 @@ def test_kept_and_last_epoch_are_scaled_by_what_fits_validation_data(tmp_path):
 
 
 def test_the_network_of_the_last_epoch_is_kept_if_asked_for(tmp_path):
-    config = small(
-        epsilon=0.0,
-        validation_split=0.2,
-        learning_rate=0.3,
-        warmup_epochs=0.0,
-        train_examples=256,
-        restore_best_weights=False,
-    )
+    config = overfitting(restore_best_weights=False)
     last = LastWeights()
     metrics = train_and_evaluate(config, tmp_path / "run", callbacks=[last])
     assert metrics["epoch"] == metrics["epochs"] == config.epochs > 1
