@@ -1,6 +1,7 @@
 """Settings for all tests, made before the backend starts."""
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -58,9 +59,16 @@ if BACKEND != "tensorflow":
     ]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def little_for_the_garbage_collector():
+    # It would look at a million objects of the backend again and again, which
+    # takes longer than most tests.
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def fresh_keras_state():
-    # A collection of garbage takes longer than most tests.
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(0)
     yield

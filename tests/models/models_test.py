@@ -170,36 +170,6 @@ def test_preactresnet18_downsamples_three_times():
     assert network.layers[-2].input.shape == (None, 4, 4, 512)
 
 
-@pytest.mark.parametrize(
-    "build",
-    [
-        lambda shape: resnet(shape, 3, depth=8),
-        lambda shape: pyramidnet(shape, 3, depth=8, alpha=30),
-        lambda shape: wide_resnet(shape, 3, depth=10, width=1),
-        lambda shape: vgg(shape, 3, depth=11),
-    ],
-    ids=["resnet", "pyramidnet", "wide_resnet", "vgg"],
-)
-def test_network_of_channels_first_computes_the_same(
-    build, restored_data_format
-):
-    x = np.random.default_rng(0).normal(size=(2, 8, 8, 1)).astype("float32")
-    network = build((8, 8, 1))
-    expected = network(x, training=True)
-    keras.config.set_image_data_format("channels_first")
-    other = build((1, 8, 8))
-    other.set_weights(network.get_weights())
-    outputs = other(np.moveaxis(x, -1, 1), training=True)
-    np.testing.assert_allclose(outputs, expected, rtol=1e-3, atol=1e-4)
-
-
-@pytest.fixture
-def restored_data_format():
-    before = keras.config.image_data_format()
-    yield
-    keras.config.set_image_data_format(before)
-
-
 def test_saved_network_predicts_the_same(tmp_path):
     network = models.get("resnet20")((8, 8, 1), 10)
     network.save(tmp_path / "network.keras")
