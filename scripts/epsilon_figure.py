@@ -5,7 +5,7 @@ python scripts/epsilon_figure.py last_test_error figure.png FOLDER...
 ```
 
 Each folder has the `comparison.csv` of `apps/compare.py`, and maybe further
-seeds (`tests/pooled.py`); there is a panel for each method of which it has
+seeds (`tests/pooled.py`); there is a panel for each method of which all have
 several radii, and a line for each folder.
 """
 
@@ -20,9 +20,11 @@ import pooled
 from amp_keras.comparison.page import METRICS
 from amp_keras.comparison.page import heading
 
-_PANELS = {
+_TITLES = {
+    "sam": "SAM",
     "amp": "AMP, the whole batch",
     "amp-eighth": "AMP, the ascent on 1/8 of the batch",
+    "amp-inner_fraction-0.0625": "AMP, the ascent on 1/16 of the batch",
 }
 
 
@@ -35,12 +37,19 @@ def main(metric, path, *folders):
 
 
 def _figure(metric, tables):
-    figure = matplotlib.figure.Figure(figsize=(10, 4.2), layout="constrained")
-    all_axes = figure.subplots(1, len(_PANELS), sharey=True)
-    for axes, (method, title) in zip(all_axes, _PANELS.items()):
+    methods = [
+        method
+        for method in _TITLES
+        if all(len(_radii(rows, method)) > 1 for rows in tables.values())
+    ]
+    figure = matplotlib.figure.Figure(
+        figsize=(5 * len(methods), 4.2), layout="constrained"
+    )
+    all_axes = figure.subplots(1, len(methods), sharey=True, squeeze=False)[0]
+    for axes, method in zip(all_axes, methods):
         for number, (name, rows) in enumerate(tables.items()):
             _draw(axes, f"C{number}", name, rows, method, metric)
-        axes.set_title(title)
+        axes.set_title(_TITLES[method])
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter("{x:g}")
         axes.set_xlabel("epsilon (dashed: plain training)")
@@ -55,14 +64,22 @@ def _figure(metric, tables):
     return figure
 
 
-def _draw(axes, color, name, rows, method, metric):
-    factor = METRICS[metric][2]
-    radii = {
-        float(found[1]): factor * float(row[metric])
+def _radii(rows, method):
+    """Returns the rows of a method by their radius."""
+    return {
+        float(found[1]): row
         for row in rows
         if (found := re.fullmatch(f"{method}-epsilon-([^-]+)", row["method"]))
     }
-    axes.plot(*zip(*sorted(radii.items())), "o-", color=color, label=name)
+
+
+def _draw(axes, color, name, rows, method, metric):
+    factor = METRICS[metric][2]
+    values = {
+        epsilon: factor * float(row[metric])
+        for epsilon, row in _radii(rows, method).items()
+    }
+    axes.plot(*zip(*sorted(values.items())), "o-", color=color, label=name)
     for row in rows:
         if row["method"] == "erm":
             plain = factor * float(row[metric])
