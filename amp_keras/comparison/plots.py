@@ -76,6 +76,8 @@ def cost(rows):
             )
         axes.set_xlabel("seconds of training")
         axes.set_ylabel(heading(name))
+        # Margins are then a share of the whole axis, not of the differences.
+        axes.update_datalim([(0, 0)])
         axes.set_xlim(left=0)
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
