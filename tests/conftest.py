@@ -69,6 +69,7 @@ def little_for_the_garbage_collector():
 
 @pytest.fixture(autouse=True)
 def fresh_keras_state():
+    # Without a collection of garbage, which takes longer than many a test.
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(0)
     yield
